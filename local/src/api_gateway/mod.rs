@@ -1,0 +1,184 @@
+//! API Gateway's HTTP API and Lambda, in front of the functions' own routers.
+//!
+//! Promises that a function runs here as it does in Lambda: it gets the event that API Gateway would send, through
+//! the same adapter, with a deadline; it runs to its end even if the client hangs up, and is stopped at its time-out.
+
+mod event;
+mod routes;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use http::StatusCode;
+use http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
+use http::request::Parts;
+use lambda_http::{Adapter, Context, LambdaEvent};
+use serde_json::{Value, json};
+use shared::clock::Clock;
+use tokio::net::TcpListener;
+use tower::Service;
+use uuid::Uuid;
+
+use crate::template::{Route, Template};
+use crate::token::{self, Claims};
+use event::Admitted;
+
+/// What API Gateway takes.
+const MAX_BODY: usize = 10 * 1024 * 1024;
+
+/// The HTTP API of the template.
+#[derive(Debug)]
+pub struct ApiGateway {
+    routes: Vec<Route>,
+    functions: HashMap<String, Function>,
+    clock: Clock,
+}
+
+#[derive(Clone, Debug)]
+struct Function {
+    router: Router,
+    timeout: Duration,
+}
+
+/// The template has a function that nobody passed in.
+#[derive(Debug, thiserror::Error)]
+#[error("the template has a function {0}, but no such router was given")]
+pub struct NoRouter(String);
+
+impl ApiGateway {
+    /// The template's routes in front of `routers`, which are named by their function's folder.
+    ///
+    /// # Errors
+    /// When a route leads to a function without router.
+    pub fn new(template: &Template, mut routers: HashMap<String, Router>, clock: Clock) -> Result<Self, NoRouter> {
+        let mut functions = HashMap::new();
+        for function in &template.functions {
+            if let Some(router) = routers.remove(&function.folder) {
+                functions.insert(function.folder.clone(), Function { router, timeout: function.timeout });
+            }
+        }
+        match template.routes.iter().find(|route| !functions.contains_key(&route.function)) {
+            Some(route) => Err(NoRouter(route.function.clone())),
+            None => Ok(Self { routes: template.routes.clone(), functions, clock }),
+        }
+    }
+
+    /// A router that answers everything as the HTTP API does, to be served, or merged with routes of one's own.
+    pub fn into_router(self) -> Router {
+        Router::new().fallback(answer).with_state(Arc::new(self))
+    }
+
+    /// Serves on `listener` for ever.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
+        let service = self.into_router().into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).await
+    }
+
+    async fn admit(&self, request: Request) -> Result<Response, Refusal> {
+        let (parts, body) = request.into_parts();
+        let (route, path_parameters) =
+            routes::find(&self.routes, &parts.method, parts.uri.path()).ok_or(Refusal::NotFound)?;
+        let function = self.functions.get(&route.function).ok_or(Refusal::NotFound)?;
+        let claims = self.authorize(&parts.headers)?;
+        let body = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| Refusal::TooLarge)?;
+        let event = Admitted {
+            source_ip: source_ip(&parts).to_string(),
+            parts: &parts,
+            body: &body,
+            route,
+            path_parameters: &path_parameters,
+            claims: &claims,
+            request_id: &Uuid::new_v4().to_string(),
+            time: self.clock.now(),
+        }
+        .event();
+        self.invoke(function.clone(), &event).await
+    }
+
+    fn authorize(&self, headers: &HeaderMap) -> Result<Claims, Refusal> {
+        let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        // API Gateway takes the token with or without the scheme.
+        let token = match value.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+            _ => value,
+        };
+        token::verify(token, &self.clock).map_err(|error| {
+            tracing::debug!(%error, "token refused");
+            Refusal::Unauthorized
+        })
+    }
+
+    async fn invoke(&self, function: Function, event: &Value) -> Result<Response, Refusal> {
+        let mut context = Context::default();
+        context.request_id = Uuid::new_v4().to_string();
+        context.deadline = u64::try_from(self.clock.now().plus(function.timeout).millis()).unwrap_or_default();
+        // Through text, as Lambda does.
+        let payload = serde_json::from_str(&event.to_string()).map_err(failed)?;
+
+        // A task of its own: it outlives a client that hangs up, and its panic is no panic of ours.
+        let call = async move {
+            // The adapter is no `Send`, so it may not live over the await; a router is always ready.
+            let call = Adapter::from(function.router).call(LambdaEvent::new(payload, context));
+            call.await
+        };
+        let response = tokio::spawn(tokio::time::timeout(function.timeout, call)).await;
+        let Ok(response) = response.map_err(failed)?.map_err(|_| Refusal::TimedOut)?;
+
+        let response = serde_json::to_value(response).and_then(serde_json::from_value).map_err(failed)?;
+        event::answer(response).map_err(failed)
+    }
+}
+
+async fn answer(State(gateway): State<Arc<ApiGateway>>, request: Request) -> Response {
+    gateway.admit(request).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+fn failed(error: impl Display) -> Refusal {
+    tracing::error!(%error, "the function failed");
+    Refusal::FunctionFailed
+}
+
+/// The client's address; this machine's, when whoever serves the router doesn't tell.
+fn source_ip(parts: &Parts) -> IpAddr {
+    let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    client.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(address)| address.ip())
+}
+
+/// An answer that API Gateway gives by itself.
+#[derive(Debug)]
+enum Refusal {
+    NotFound,
+    Unauthorized,
+    TooLarge,
+    FunctionFailed,
+    TimedOut,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, message) = match self {
+            Self::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+            Self::FunctionFailed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+            Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+        };
+        let mut response = (status, Json(json!({ "message": message }))).into_response();
+        if let Self::Unauthorized = self {
+            response.headers_mut().insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

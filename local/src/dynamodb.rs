@@ -1,0 +1,58 @@
+//! DynamoDB inside this process: the engine `dynoxide`, over HTTP as the AWS SDK speaks it.
+
+use std::path::Path;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use dynoxide::{Database, DynoxideError};
+use tokio::net::TcpListener;
+
+/// A running DynamoDB. It serves until the process ends.
+#[derive(Clone, Debug)]
+pub struct DynamoDb {
+    endpoint: String,
+}
+
+/// Why DynamoDB did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DynamoDbError {
+    /// The database could not be opened.
+    #[error("the local DynamoDB could not open its data: {0}")]
+    Open(#[from] DynoxideError),
+    /// The listener has no address.
+    #[error("the local DynamoDB has no address: {0}")]
+    Address(#[from] std::io::Error),
+}
+
+impl DynamoDb {
+    /// Serves on `listener`, with the data in `file` or, without one, in memory.
+    ///
+    /// # Errors
+    /// When the file can't be opened or the listener has no address.
+    pub fn start(listener: TcpListener, file: Option<&Path>) -> Result<Self, DynamoDbError> {
+        let database = match file {
+            Some(file) => Database::new(&file.to_string_lossy())?,
+            None => Database::memory()?,
+        };
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        tokio::spawn(dynoxide::server::serve_on(listener, database));
+        Ok(Self { endpoint })
+    }
+
+    /// The URL for `AWS_ENDPOINT_URL_DYNAMODB`.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// A client for it. The engine takes any credentials.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+            .endpoint_url(&self.endpoint);
+        Client::from_conf(config.build())
+    }
+}

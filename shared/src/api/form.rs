@@ -1,0 +1,236 @@
+//! Request bodies: parsed field by field, so that everything that is wrong with the form is said at once.
+//!
+//! A card number anywhere is refused alone, before a field is looked at.
+
+use axum::extract::{FromRequest, Request};
+use serde_json::{Map, Value};
+
+use super::card;
+use super::problem::Problem;
+use crate::bounds;
+use crate::policy::refusal::{Code, Refusal};
+
+/// The fields of an object, taken one by one; what is left at the end is unknown.
+#[derive(Debug)]
+pub struct Fields {
+    members: Map<String, Value>,
+    /// Where the object stands in the body: `counterparty.`.
+    path: String,
+    refusals: Vec<Refusal>,
+}
+
+/// What a body that is no usable object says instead.
+#[derive(Debug)]
+pub struct Unreadable(pub Refusal);
+
+/// A JSON body: its fields, or why it has none. The handler answers, so that it can log the attempt.
+#[derive(Debug)]
+pub struct Body(pub Result<Fields, Unreadable>);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let Ok(bytes) = axum::body::to_bytes(request.into_body(), bounds::BODY_BYTES).await else {
+            let detail = format!("At most {} bytes are taken.", bounds::BODY_BYTES);
+            return Ok(Self(Err(Unreadable(Refusal::new(Code::BodyTooLarge, detail)))));
+        };
+        Ok(Self(Fields::parse(&bytes).map_err(Unreadable)))
+    }
+}
+
+impl Fields {
+    fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+        let value: Value = serde_json::from_slice(bytes)
+            // The parser's own message may quote the body.
+            .map_err(|error| {
+                let place = format!("line {}, column {}", error.line(), error.column());
+                Refusal::new(Code::InvalidJson, format!("The body is not JSON: see {place}."))
+            })?;
+        if card::has_card(&value) {
+            return Err(card_data());
+        }
+        match value {
+            Value::Object(members) => Ok(Self::of(members)),
+            _ => Err(Refusal::new(Code::InvalidJson, "The body must be a JSON object.")),
+        }
+    }
+
+    /// Over the members of an object.
+    #[must_use]
+    pub fn of(members: Map<String, Value>) -> Self {
+        Self { members, path: String::new(), refusals: Vec::new() }
+    }
+
+    /// The members, in the order of their names, as one text: the same request has the same.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        let present: Map<String, Value> =
+            self.members.iter().filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+        Value::Object(present).to_string()
+    }
+
+    /// The text of a field as it stands, without taking it or judging it.
+    #[must_use]
+    pub fn peek(&self, name: &str) -> Option<&str> {
+        self.members.get(name)?.as_str()
+    }
+
+    /// Notes what is wrong with a field.
+    pub fn refuse(&mut self, code: Code, name: &str, detail: impl Into<String>) {
+        self.refusals.push(Refusal::field(code, format!("{}{name}", self.path), detail));
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        self.members.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Whether the field is there, and not null.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// A text of at most `most` characters, none of them a control character; blank counts as wrong.
+    pub fn text(&mut self, name: &str, most: usize) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) => {
+                let length = text.chars().count();
+                if text.trim().is_empty() || length > most || text.chars().any(char::is_control) {
+                    let detail = format!("1 to {most} characters without control characters are expected.");
+                    self.refuse(Code::InvalidField, name, detail);
+                    return None;
+                }
+                Some(text)
+            }
+            _ => self.wrong_type(name, "a string"),
+        }
+    }
+
+    /// A text that a type can be read from.
+    pub fn parsed<T>(&mut self, name: &str) -> Option<T>
+    where
+        T: std::str::FromStr,
+        T::Err: std::fmt::Display,
+    {
+        match self.take(name)? {
+            Value::String(text) => match text.parse() {
+                Ok(value) => Some(value),
+                Err(error) => {
+                    self.refuse(Code::InvalidField, name, format!("{error}."));
+                    None
+                }
+            },
+            _ => self.wrong_type(name, "a string"),
+        }
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy + std::fmt::Display>(&mut self, name: &str, all: &[T]) -> Option<T> {
+        let value = self.take(name)?;
+        let found = value.as_str().and_then(|text| all.iter().find(|one| one.to_string() == text));
+        if found.is_none() {
+            let words: Vec<String> = all.iter().map(ToString::to_string).collect();
+            self.refuse(Code::InvalidField, name, format!("One of {} is expected.", words.join(", ")));
+        }
+        found.copied()
+    }
+
+    /// An integer between two bounds, both included.
+    pub fn integer(&mut self, name: &str, least: i64, most: i64) -> Option<i64> {
+        let value = self.take(name)?;
+        let found = value.as_i64().filter(|number| (least..=most).contains(number));
+        if found.is_none() {
+            self.refuse(Code::InvalidField, name, format!("An integer from {least} to {most} is expected."));
+        }
+        found
+    }
+
+    /// True or false.
+    pub fn boolean(&mut self, name: &str) -> Option<bool> {
+        match self.take(name)? {
+            Value::Bool(value) => Some(value),
+            _ => self.wrong_type(name, "true or false"),
+        }
+    }
+
+    /// A list of at most `most` values.
+    pub fn list(&mut self, name: &str, most: usize) -> Option<Vec<Value>> {
+        match self.take(name)? {
+            Value::Array(values) if values.len() <= most => Some(values),
+            Value::Array(_) => {
+                self.refuse(Code::InvalidField, name, format!("At most {most} entries are taken."));
+                None
+            }
+            _ => self.wrong_type(name, "a list"),
+        }
+    }
+
+    /// An object whose names are not known beforehand.
+    pub fn map(&mut self, name: &str, most: usize) -> Option<Map<String, Value>> {
+        match self.take(name)? {
+            Value::Object(members) if members.len() <= most => Some(members),
+            Value::Object(_) => {
+                self.refuse(Code::InvalidField, name, format!("At most {most} members are taken."));
+                None
+            }
+            _ => self.wrong_type(name, "an object"),
+        }
+    }
+
+    /// An object with fields of its own.
+    pub fn nested<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        match self.take(name)? {
+            Value::Object(members) => {
+                let mut inner = Self { path: format!("{}{name}.", self.path), ..Self::of(members) };
+                let value = read(&mut inner);
+                inner.refuse_unknown();
+                self.refusals.append(&mut inner.refusals);
+                Some(value)
+            }
+            _ => self.wrong_type(name, "an object"),
+        }
+    }
+
+    /// A field that must be there; says so unless something else is wrong with it already.
+    pub fn required<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
+        let path = format!("{}{name}", self.path);
+        let judged = self.refusals.iter().any(|refusal| refusal.field.as_deref() == Some(&path));
+        if value.is_none() && !judged {
+            self.refuse(Code::MissingField, name, format!("{path} is required."));
+        }
+        value
+    }
+
+    fn wrong_type<T>(&mut self, name: &str, expected: &str) -> Option<T> {
+        self.refuse(Code::InvalidField, name, format!("{expected} is expected."));
+        None
+    }
+
+    fn refuse_unknown(&mut self) {
+        let unknown: Vec<String> = std::mem::take(&mut self.members).into_iter().map(|(name, _)| name).collect();
+        for name in unknown {
+            // What a caller made up may be long; its beginning will do.
+            let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+            self.refuse(Code::UnknownField, &name, format!("{name} is not a field of this request."));
+        }
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// All that was wrong, unknown fields included.
+    pub fn finish(mut self) -> Result<(), Vec<Refusal>> {
+        self.refuse_unknown();
+        if self.refusals.is_empty() { Ok(()) } else { Err(self.refusals) }
+    }
+}
+
+/// The refusal of a request with a card number in it. It says nothing about where.
+#[must_use]
+pub fn card_data() -> Refusal {
+    Refusal::new(
+        Code::CardDataForbidden,
+        "The request holds what looks like a card number. Add cards at the gateway and send its token instead.",
+    )
+}

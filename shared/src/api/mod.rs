@@ -1,0 +1,134 @@
+//! HTTP: who calls, what the body says, and how refusals are answered.
+//!
+//! A function's router is made from its list of routes, so that the template can be held against that list.
+
+pub mod caller;
+pub mod card;
+pub mod form;
+pub mod idempotency;
+pub mod problem;
+pub mod view;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, MatchedPath, Query, Request};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use http::request::Parts;
+use lambda_http::RequestExt;
+use serde_json::{Value, json};
+
+use self::form::Fields;
+use self::problem::Problem;
+use crate::app::App;
+use crate::bounds;
+use crate::policy::refusal::{Code, Refusal};
+use crate::store::list::{Page, PageRequest};
+
+/// One route of a function.
+#[derive(Debug)]
+pub struct Route {
+    /// `GET`, `POST`, `PUT` or `DELETE`.
+    pub method: &'static str,
+    /// As API Gateway writes it: `/payments/{id}`.
+    pub path: &'static str,
+    /// What answers.
+    pub handler: MethodRouter<App>,
+}
+
+impl Route {
+    /// A route; the handler must be one for `method`.
+    #[must_use]
+    pub fn new(method: &'static str, path: &'static str, handler: MethodRouter<App>) -> Self {
+        Self { method, path, handler }
+    }
+}
+
+/// The router of a function.
+#[must_use]
+pub fn router(app: App, routes: Vec<Route>) -> Router {
+    let router = routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    router
+        .fallback(|| async { Problem::from(Refusal::new(Code::NotFound, "There is no such path.")) })
+        .method_not_allowed_fallback(|| async {
+            Problem::from(Refusal::new(Code::MethodNotAllowed, "The path knows no such method."))
+        })
+        .layer(middleware::from_fn_with_state(app.clone(), request_line))
+        .with_state(app)
+}
+
+/// One log line per request, with the route and never the path, and the request id in every problem.
+async fn request_line(
+    axum::extract::State(app): axum::extract::State<App>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let started = app.clock.now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
+    let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+    let mut response = next.run(request).await;
+    let problem = response.extensions_mut().remove::<Problem>();
+    let code = problem.as_ref().map(|problem| problem.code().as_str());
+    if let Some(problem) = &problem {
+        problem.log(&request_id);
+        response = problem.render(&request_id);
+    }
+    let about = response.extensions().get::<About>().cloned().unwrap_or_default();
+    tracing::info!(
+        request_id,
+        %method,
+        route,
+        status = response.status().as_u16(),
+        code,
+        tenant_id = about.tenant_id,
+        invoice_id = about.invoice_id,
+        payment_id = about.payment_id,
+        duration_ms = u64::try_from(app.clock.now().since(started).as_millis()).unwrap_or(u64::MAX),
+        "request"
+    );
+    response
+}
+
+/// Ids that a response is about, for its log line.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// The tenant.
+    pub tenant_id: Option<String>,
+    /// The invoice.
+    pub invoice_id: Option<String>,
+    /// The payment.
+    pub payment_id: Option<String>,
+}
+
+/// The parameters behind the question mark.
+#[derive(Debug)]
+pub struct Params(pub Fields);
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|_| Refusal::new(Code::InvalidField, "The query can't be read; encode it as a form."))?;
+        Ok(Self(Fields::of(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect())))
+    }
+}
+
+impl Params {
+    /// `limit` (1 to 100, else 25) and `cursor`.
+    pub fn page(&mut self) -> PageRequest {
+        let limit = self.0.parsed::<usize>("limit");
+        let cursor = self.0.text("cursor", 1_000);
+        if limit.is_some_and(|limit| limit == 0 || limit > bounds::PAGE_MAX) {
+            self.0.refuse(Code::InvalidField, "limit", format!("A number from 1 to {} is expected.", bounds::PAGE_MAX));
+        }
+        PageRequest { limit: limit.unwrap_or(bounds::PAGE), cursor }
+    }
+}
+
+/// A page as it is answered: `{items, cursor}`.
+pub fn page<T>(page: Page<T>, view: impl Fn(T) -> Value) -> Response {
+    let items: Vec<Value> = page.items.into_iter().map(view).collect();
+    axum::Json(json!({ "items": items, "cursor": page.cursor })).into_response()
+}

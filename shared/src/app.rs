@@ -1,0 +1,76 @@
+//! What a function works with, built once at start.
+
+use std::sync::Arc;
+
+use aws_config::BehaviorVersion;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::gateway::stripe::{self, Stripe};
+use crate::secrets::Secrets;
+use crate::store::Store;
+
+/// The clients and the configuration; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// DynamoDB.
+    pub store: Store,
+    /// Secrets Manager.
+    pub secrets: Secrets,
+    /// Stripe.
+    pub stripe: Stripe,
+    /// What the function is configured with.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why a function can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The environment is not complete.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The HTTP client can't be set up.
+    #[error("no HTTP client")]
+    Http(#[source] reqwest::Error),
+}
+
+impl App {
+    /// From parts; what the local stack and tests use.
+    ///
+    /// # Errors
+    /// [`StartError::Http`].
+    pub fn new(
+        dynamodb: aws_sdk_dynamodb::Client,
+        secrets: aws_sdk_secretsmanager::Client,
+        config: Config,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let http = stripe::http_client().map_err(StartError::Http)?;
+        Ok(Self {
+            store: Store::new(dynamodb, config.tables.clone(), clock.clone()),
+            secrets: Secrets::new(secrets, config.secrets_prefix.clone(), clock.clone()),
+            stripe: Stripe::new(http, &config.stripe_api_base),
+            config: Arc::new(config),
+            clock,
+        })
+    }
+
+    /// From the environment, with the connection to DynamoDB open: Lambda's processor time at start is free.
+    ///
+    /// # Errors
+    /// [`StartError`] names all that is missing.
+    pub async fn from_env() -> Result<Self, StartError> {
+        let config = Config::from_env()?;
+        let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let app = Self::new(
+            aws_sdk_dynamodb::Client::new(&aws),
+            aws_sdk_secretsmanager::Client::new(&aws),
+            config,
+            Clock::system(),
+        )?;
+        app.store.warm().await;
+        Ok(app)
+    }
+}

@@ -1,0 +1,110 @@
+//! Every bound in one place, each with its reason: no loop, retry, page, wait or body is without one.
+
+use std::time::Duration;
+
+/// Body of an API request, bytes. The largest legal one is under 4 KB.
+pub const BODY_BYTES: usize = 64 * 1024;
+
+/// Items of a page unless asked otherwise, and at most (one `BatchGetItem` reads 100).
+pub const PAGE: usize = 25;
+/// See [`PAGE`].
+pub const PAGE_MAX: usize = 100;
+
+/// Index pages that one filtered list request reads before it answers with a cursor.
+pub const PAGES_PER_LIST: usize = 5;
+
+/// Members of a tenant that are read to see whether somebody can still approve.
+pub const MEMBERS: usize = 1_000;
+
+/// Characters of a name, number or description: items stay under 1 KB, the size of one write unit.
+pub const NAME_CHARS: usize = 100;
+
+/// Time to connect to a gateway.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time for one request to a gateway, connecting included.
+pub const GATEWAY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The least time for a request to a gateway that is worth starting.
+pub const GATEWAY_TIMEOUT_MIN: Duration = Duration::from_secs(1);
+
+/// Kept free before an invocation's deadline to settle and answer.
+pub const SETTLE_RESERVE: Duration = Duration::from_secs(4);
+
+/// API Gateway gives up after 30 s; a function that knows no better ends a second earlier.
+pub const REQUEST_TIME: Duration = Duration::from_secs(29);
+
+/// Sends of one execution under one key.
+pub const SENDS: u32 = 3;
+
+/// First pause between sends and the longest; full jitter below that.
+pub const SEND_BACKOFF: Duration = Duration::from_millis(500);
+/// See [`SEND_BACKOFF`].
+pub const SEND_BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// How long after a reservation, or its renewal, a send may start.
+pub const SEND_WINDOW: Duration = Duration::from_secs(120);
+
+/// How long after the window a failure that is not the reply to the open send is believed.
+pub const SEND_MARGIN: Duration = Duration::from_secs(30);
+
+/// Stripe keeps an idempotency key for at least 24 h; re-sends stop this long after the first send.
+pub const STRIPE_RESEND: Duration = Duration::from_hours(20);
+
+/// When recovery first looks at a reservation.
+pub const FIRST_CHECK: Duration = Duration::from_secs(60);
+
+/// Pauses between the checks of a payment of unknown outcome; then daily.
+pub const CHECKS: [Duration; 7] = [
+    Duration::from_mins(1),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(4),
+    Duration::from_hours(8),
+    Duration::from_hours(16),
+];
+
+/// Pause between the checks of what the gateway has and is not done with: bank days.
+pub const DAILY: Duration = Duration::from_hours(24);
+
+/// A payment that was looked up less than this ago is not looked up again by whoever touches it.
+pub const LOOKUP_PAUSE: Duration = Duration::from_secs(2);
+
+/// A payment that waits for its customer is canceled at the gateway after this.
+pub const ACTION_LIFETIME: Duration = Duration::from_hours(24);
+
+/// Clock differences between us and a gateway that a look-up by time allows for.
+pub const LOOKUP_SKEW: Duration = Duration::from_mins(5);
+
+/// Pages of 100 that a look-up by time reads: 2,000 payments of one customer in a day.
+pub const LOOKUP_PAGES: usize = 20;
+
+/// Tries of one commit against conflicts and throttling; the deadline usually ends it first.
+pub const COMMIT_TRIES: u32 = 30;
+
+/// First pause between the tries of a commit and the longest; full jitter below that.
+pub const COMMIT_BACKOFF: Duration = Duration::from_millis(20);
+/// See [`COMMIT_BACKOFF`].
+pub const COMMIT_BACKOFF_MAX: Duration = Duration::from_millis(500);
+
+/// How often a decision is made again because somebody else changed what it was made on.
+pub const DECISIONS: u32 = 30;
+
+/// Age at which a cached secret is read again.
+pub const SECRET_TTL: Duration = Duration::from_mins(5);
+
+/// Age at which a secret that was not there is looked for again.
+pub const SECRET_MISSING_TTL: Duration = Duration::from_mins(1);
+
+/// A secret is not fetched anew for a refused key more often than this.
+pub const SECRET_REFRESH_PAUSE: Duration = Duration::from_secs(30);
+
+/// Shards of the index of unsettled payments: one hot partition takes 1,000 writes a second.
+pub const SHARDS: u8 = 16;
+
+/// Unsettled payments that one sweep reads from one shard.
+pub const SWEEP_PER_SHARD: usize = 1_000;
+
+/// Payments that one sweep works on at a time.
+pub const SWEEP_CONCURRENCY: usize = 8;

@@ -1,0 +1,142 @@
+//! Configuration: read from the environment once, at start, and checked as a whole.
+
+use crate::bounds;
+
+/// The default of `STRIPE_API_BASE`.
+pub const STRIPE_API_BASE: &str = "https://api.stripe.com";
+
+/// What a function is configured with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Names of the tables.
+    pub tables: Tables,
+    /// Secrets are named `<prefix>/<tenant>/<gateway>`.
+    pub secrets_prefix: String,
+    /// Where Stripe is.
+    pub stripe_api_base: String,
+    /// The claim that names the tenant.
+    pub tenant_claim: String,
+    /// The claim that names the user.
+    pub user_claim: String,
+    /// Nothing new moves money.
+    pub payments_paused: bool,
+    /// Time for one request to a gateway.
+    pub gateway_timeout: std::time::Duration,
+}
+
+/// Names of the tables.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    /// Settings, members, customers at gateways.
+    pub tenants: String,
+    /// Payment methods and defaults.
+    pub payment_methods: String,
+    /// Invoices and the locks on bills.
+    pub invoices: String,
+    /// Payments and refunds.
+    pub payments: String,
+    /// Scheduled payments.
+    pub scheduled_payments: String,
+    /// The audit trail.
+    pub audit_log: String,
+    /// Alerts.
+    pub alerts: String,
+    /// Agent runs.
+    pub agent_runs: String,
+    /// Webhook events that were processed.
+    pub webhook_events: String,
+}
+
+/// What is wrong with the environment, all of it.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the environment is not complete: {}", .0.join("; "))]
+pub struct ConfigError(Vec<String>);
+
+impl Config {
+    /// From variables, looked up by name.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names every variable that is missing or malformed.
+    pub fn from_lookup(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut wrong = Vec::new();
+        let present = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let mut required = |name: &str| {
+            present(name).unwrap_or_else(|| {
+                wrong.push(format!("{name} is missing"));
+                String::new()
+            })
+        };
+        let tables = Tables {
+            tenants: required("TENANTS_TABLE"),
+            payment_methods: required("PAYMENT_METHODS_TABLE"),
+            invoices: required("INVOICES_TABLE"),
+            payments: required("PAYMENTS_TABLE"),
+            scheduled_payments: required("SCHEDULED_PAYMENTS_TABLE"),
+            audit_log: required("AUDIT_LOG_TABLE"),
+            alerts: required("ALERTS_TABLE"),
+            agent_runs: required("AGENT_RUNS_TABLE"),
+            webhook_events: required("WEBHOOK_EVENTS_TABLE"),
+        };
+        let or = |name: &str, default: &str| present(name).unwrap_or_else(|| default.to_owned());
+        let stripe_api_base = or("STRIPE_API_BASE", STRIPE_API_BASE);
+        if reqwest::Url::parse(&stripe_api_base).is_err() {
+            wrong.push("STRIPE_API_BASE is no URL".to_owned());
+        }
+        let payments_paused = match or("PAYMENTS_PAUSED", "false").as_str() {
+            "true" => true,
+            "false" => false,
+            _ => {
+                wrong.push("PAYMENTS_PAUSED is neither true nor false".to_owned());
+                false
+            }
+        };
+        if !wrong.is_empty() {
+            return Err(ConfigError(wrong));
+        }
+        Ok(Self {
+            tables,
+            secrets_prefix: or("SECRETS_PREFIX", "passerelle"),
+            stripe_api_base,
+            tenant_claim: or("TENANT_CLAIM", "tenant_id"),
+            user_claim: or("USER_CLAIM", "sub"),
+            payments_paused,
+            gateway_timeout: bounds::GATEWAY_TIMEOUT,
+        })
+    }
+
+    /// From the process's environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names every variable that is missing or malformed.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_missing_is_named_in_one_message() {
+        let error = Config::from_lookup(|name| match name {
+            "INVOICES_TABLE" => Some("invoices".to_owned()),
+            "PAYMENTS_PAUSED" => Some("yes".to_owned()),
+            _ => None,
+        })
+        .unwrap_err()
+        .to_string();
+        for name in ["TENANTS_TABLE", "PAYMENTS_TABLE", "AUDIT_LOG_TABLE", "WEBHOOK_EVENTS_TABLE", "PAYMENTS_PAUSED"] {
+            assert!(error.contains(name), "{name} in {error}");
+        }
+        assert!(!error.contains("INVOICES_TABLE"), "{error}");
+    }
+
+    #[test]
+    fn what_has_a_default_may_be_left_out() {
+        let config = Config::from_lookup(|name| name.ends_with("_TABLE").then(|| name.to_lowercase())).unwrap();
+        assert_eq!(config.stripe_api_base, STRIPE_API_BASE);
+        assert_eq!((config.tenant_claim.as_str(), config.user_claim.as_str()), ("tenant_id", "sub"));
+        assert!(!config.payments_paused);
+    }
+}

@@ -1,0 +1,236 @@
+//! Payment methods: added by reference, read back from the gateway, one default for each owner and payment method.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Invocation, Stop, require};
+use crate::app::App;
+use crate::bounds;
+use crate::gateway::stripe::method::{KnownMethod, MethodError};
+use crate::id::MethodId;
+use crate::model::audit::{Audited, GENESIS};
+use crate::model::method::{Method, MethodStatus, Owner};
+use crate::model::payment::Gateway;
+use crate::policy::refusal::{Code, Refusal};
+use crate::policy::roles::Permission;
+use crate::secrets::{SecretError, StripeSecret};
+use crate::store::commit::{Commit, CommitError};
+use crate::store::list::{Page, PageRequest};
+use crate::store::{Consistency, CustomerRecord, Key, Table};
+
+/// A method to add.
+#[derive(Clone, Debug)]
+pub struct MethodOrder {
+    /// `seti_…` of a finished setup, or `pm_…`.
+    pub reference: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Whether it becomes the default; the first one does anyway.
+    pub default: bool,
+}
+
+/// A method, and whether it is its owner's default.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The method.
+    pub method: Method,
+    /// Whether payments take it when none is named.
+    pub default: bool,
+}
+
+/// Adds a method that the gateway knows.
+///
+/// # Errors
+/// `gateway_not_configured`, `reference_invalid`, or a part that did not answer.
+pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Result<Listed, Stop> {
+    require(app, invocation, Permission::MethodsWrite).await?;
+    let tenant = invocation.tenant();
+    let secret = secret(app, invocation).await?;
+    let customer_key = Key::customer(tenant, &order.owner.to_string(), Gateway::Stripe.as_str());
+    let known_customer = app.store.get::<CustomerRecord>(&customer_key).await?;
+    let recorded = known_customer.filter(|record| record.account == secret.account).map(|record| record.customer);
+    let (found, customer) =
+        at_gateway(app, invocation, order, &secret, recorded.clone()).await.map_err(|error| refused(&error))?;
+
+    let id = MethodId::of(tenant, Gateway::Stripe.as_str(), &found.reference);
+    for round in 1..=bounds::DECISIONS {
+        let now = app.clock.now();
+        let stored = app.store.get::<Method>(&Key::method(tenant, &id)).await?;
+        let version = stored.as_ref().map_or(0, |method| method.version);
+        let mut method = stored.clone().unwrap_or_else(|| Method {
+            tenant_id: tenant.clone(),
+            id: id.clone(),
+            gateway: Gateway::Stripe,
+            reference: found.reference.clone(),
+            account: secret.account.clone(),
+            customer: customer.clone(),
+            kind: found.kind,
+            owner: order.owner.clone(),
+            brand: found.brand.clone(),
+            last4: found.last4.clone(),
+            exp_month: found.exp_month,
+            exp_year: found.exp_year,
+            status: MethodStatus::Active,
+            created_at: now,
+            version: 0,
+            audit_head: GENESIS.to_owned(),
+        });
+        if method.owner != order.owner {
+            let detail = format!("The method is {} already and belongs to {}.", method.id, method.owner);
+            return Err(Stop::refused(Refusal::field(Code::ReferenceInvalid, "reference", detail)));
+        }
+        let default = default_of(app, &method).await?;
+        let becomes_default = order.default || default.is_none();
+        let is_default = default.as_ref().is_some_and(|default| default.id == id);
+        let revived = method.status == MethodStatus::Inactive;
+        if stored.is_some() && !revived && (is_default || !becomes_default) {
+            return Ok(Listed { method, default: is_default });
+        }
+        if revived {
+            method.status = MethodStatus::Active;
+        }
+        let changes = json!({ "status": [stored.as_ref().map(|m| m.status), method.status], "owner": method.owner,
+                              "gateway": method.gateway, "reference": method.reference, "default": becomes_default || is_default });
+        let entry = method.record(&invocation.actor, "add_method", &changes, now);
+        let mut commit = Commit::default();
+        commit.method(&app.store, &method, version);
+        if order.default || is_default {
+            commit.default_method(&app.store, &method);
+        } else if becomes_default {
+            commit.first_default_method(&app.store, &method);
+        }
+        if recorded.is_none() {
+            let record = CustomerRecord { customer: customer.clone(), account: secret.account.clone() };
+            commit.customer(&app.store, &customer_key, &record);
+        }
+        commit.entry(&app.store, entry);
+        match app.store.commit(commit, invocation.deadline).await {
+            Ok(()) => return Ok(Listed { method, default: becomes_default || is_default }),
+            Err(CommitError::Conflict(_)) if invocation.wait_for_turn(app, round).await => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Stop::Busy)
+}
+
+/// The method as the gateway has it, attached to the owner's customer there, which is made when absent.
+async fn at_gateway(
+    app: &App,
+    invocation: &Invocation,
+    order: &MethodOrder,
+    secret: &StripeSecret,
+    recorded: Option<String>,
+) -> Result<(KnownMethod, String), MethodError> {
+    let stripe = &app.stripe;
+    let reference = if order.reference.starts_with("seti_") {
+        stripe.set_up_method(secret, &order.reference).await?
+    } else {
+        order.reference.clone()
+    };
+    let found = stripe.read_method(secret, &reference).await?;
+    match (found.customer.clone(), recorded) {
+        (Some(customer), Some(own)) if customer == own => Ok((found, customer)),
+        (Some(customer), _) => {
+            stripe.check_customer(secret, &customer, invocation.tenant(), &order.owner).await?;
+            Ok((found, customer))
+        }
+        (None, recorded) => {
+            let customer = match recorded {
+                Some(customer) => customer,
+                None => stripe.create_customer(secret, invocation.tenant(), &order.owner).await?,
+            };
+            Ok((stripe.attach_method(secret, &reference, &customer).await?, customer))
+        }
+    }
+}
+
+async fn secret(app: &App, invocation: &Invocation) -> Result<Arc<StripeSecret>, Stop> {
+    match app.secrets.stripe(invocation.tenant()).await {
+        Ok(secret) => Ok(secret),
+        Err(SecretError::Missing(_)) => Err(Stop::refused(Refusal::field(
+            Code::GatewayNotConfigured,
+            "gateway",
+            "stripe has no secret in Secrets Manager for the tenant.",
+        ))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refused(error: &MethodError) -> Stop {
+    match error {
+        MethodError::NotUsable(detail) => {
+            Stop::refused(Refusal::field(Code::ReferenceInvalid, "reference", detail.clone()))
+        }
+        MethodError::Gateway(trouble) => Stop::Gateway(trouble.as_str()),
+    }
+}
+
+async fn default_of(app: &App, method: &Method) -> Result<Option<Method>, Stop> {
+    let key = Key::new(Table::PaymentMethods, &method.tenant_id, method.default_key());
+    Ok(app.store.get(&key).await?)
+}
+
+/// Makes a method its owner's default.
+///
+/// # Errors
+/// `payment_method_not_found`, `payment_method_inactive`, or the store.
+pub async fn set_default(app: &App, invocation: &Invocation, id: &MethodId) -> Result<Listed, Stop> {
+    require(app, invocation, Permission::MethodsWrite).await?;
+    for round in 1..=bounds::DECISIONS {
+        let Some(before) = app.store.get::<Method>(&Key::method(invocation.tenant(), id)).await? else {
+            let detail = format!("There is no payment method {id}.");
+            return Err(Stop::refused(Refusal::new(Code::PaymentMethodNotFound, detail)));
+        };
+        if before.status != MethodStatus::Active {
+            let detail = format!("{id} is {}; only an active method can be the default.", before.status);
+            return Err(Stop::refused(Refusal::new(Code::PaymentMethodInactive, detail)));
+        }
+        let default = default_of(app, &before).await?;
+        if default.as_ref().is_some_and(|default| default.id == *id) {
+            return Ok(Listed { method: before, default: true });
+        }
+        let mut method = before.clone();
+        let changes = json!({ "default": [default.map(|default| default.id), method.id] });
+        let entry = method.record(&invocation.actor, "set_default", &changes, app.clock.now());
+        let mut commit = Commit::default();
+        commit.method(&app.store, &method, before.version);
+        commit.default_method(&app.store, &method);
+        commit.entry(&app.store, entry);
+        match app.store.commit(commit, invocation.deadline).await {
+            Ok(()) => return Ok(Listed { method, default: true }),
+            Err(CommitError::Conflict(_)) if invocation.wait_for_turn(app, round).await => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Stop::Busy)
+}
+
+/// Lists the tenant's methods, those of one owner if given.
+///
+/// # Errors
+/// `permission_denied`, `invalid_cursor`, or the store.
+pub async fn list(
+    app: &App,
+    invocation: &Invocation,
+    owner: Option<&Owner>,
+    page: &PageRequest,
+) -> Result<Page<Listed>, Stop> {
+    require(app, invocation, Permission::MethodsRead).await?;
+    let tenant = invocation.tenant();
+    let Page { items, cursor } =
+        app.store.methods(tenant, page, |method| owner.is_none_or(|owner| method.owner == *owner)).await?;
+    let keys: BTreeSet<Key> =
+        items.iter().map(|method| Key::new(Table::PaymentMethods, tenant, method.default_key())).collect();
+    let mut defaults = BTreeSet::new();
+    if !keys.is_empty() {
+        let found = app.store.read(keys.clone(), Consistency::Strong).await?;
+        for key in &keys {
+            defaults.extend(found.get::<Method>(key)?.map(|method| method.id));
+        }
+    }
+    let items =
+        items.into_iter().map(|method| Listed { default: defaults.contains(&method.id), method }).collect();
+    Ok(Page { items, cursor })
+}

@@ -1,0 +1,150 @@
+//! The steps: what happens when somebody pays, approves, cancels or asks what became of a payment.
+//!
+//! A flow reads, lets `policy` and `model` decide, commits, and calls a gateway only after the intent is written.
+
+pub mod cancel;
+pub mod invoice;
+pub mod member;
+pub mod method;
+pub mod pay;
+pub mod recover;
+pub mod refuse;
+pub mod resolve;
+pub mod send;
+pub mod settings;
+pub mod settle;
+
+use std::time::Duration;
+
+use crate::app::App;
+use crate::bounds;
+use crate::clock::Time;
+use crate::id::TenantId;
+use crate::model::audit::Actor;
+use crate::model::tenant::Member;
+use crate::policy::refusal::{Code, Refusal};
+use crate::policy::retry;
+use crate::policy::roles::Permission;
+use crate::secrets::SecretError;
+use crate::store::commit::CommitError;
+use crate::store::list::ListError;
+use crate::store::{Key, StoreError};
+
+/// One invocation: who asked, and until when there is time.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// Who, for whom, in which request.
+    pub actor: Actor,
+    /// When it began.
+    pub started_at: Time,
+    /// When the answer must be out.
+    pub deadline: Time,
+}
+
+impl Invocation {
+    /// The tenant.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.actor.tenant_id
+    }
+
+    /// Waits a little, at random, before a decision is made again after `rounds` conflicts; `false`: the time is up.
+    pub async fn wait_for_turn(&self, app: &App, rounds: u32) -> bool {
+        let pause = retry::backoff(bounds::COMMIT_BACKOFF, bounds::COMMIT_BACKOFF_MAX, rounds, None);
+        let in_time = app.clock.now().plus(pause) < self.deadline;
+        if in_time {
+            app.clock.sleep(pause).await;
+        }
+        in_time
+    }
+
+    /// Time for one request to a gateway that leaves enough to settle; `None`: too little.
+    #[must_use]
+    pub fn gateway_time(&self, app: &App) -> Option<Duration> {
+        let left = self.deadline.minus(bounds::SETTLE_RESERVE).since(app.clock.now());
+        (left >= bounds::GATEWAY_TIMEOUT_MIN).then(|| left.min(app.config.gateway_timeout))
+    }
+}
+
+/// Why a flow ended without doing what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// The request can't be done; says all that stands against it.
+    #[error("refused: {}", .0.iter().map(|refusal| refusal.code.as_str()).collect::<Vec<_>>().join(", "))]
+    Refused(Vec<Refusal>),
+    /// Others keep changing the same thing. Nothing was done.
+    #[error("busy")]
+    Busy,
+    /// Nobody answered whether it was written down.
+    #[error("it may have been accepted")]
+    Unsure(#[source] CommitError),
+    /// DynamoDB.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// Secrets Manager.
+    #[error("a secret could not be read")]
+    Secret(#[from] SecretError),
+    /// The code contradicts itself. Nothing was done.
+    #[error("impossible: {0}")]
+    Impossible(&'static str),
+    /// A gateway did not answer a question that moves no money.
+    #[error("the gateway did not answer: {0}")]
+    Gateway(&'static str),
+}
+
+impl Stop {
+    /// With one refusal.
+    #[must_use]
+    pub fn refused(refusal: Refusal) -> Self {
+        Self::Refused(vec![refusal])
+    }
+}
+
+impl From<CommitError> for Stop {
+    fn from(error: CommitError) -> Self {
+        match error {
+            // A conflict that nobody handled is one that went on until the tries ran out.
+            CommitError::Conflict(_) | CommitError::Busy => Self::Busy,
+            CommitError::Unknown(_) => Self::Unsure(error),
+            CommitError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<ListError> for Stop {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Cursor => Self::refused(Refusal::field(
+                Code::InvalidCursor,
+                "cursor",
+                "Use the cursor of the page before, as it was given, or none.",
+            )),
+            ListError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// The caller, if a member with the permission.
+///
+/// # Errors
+/// `permission_denied`, alone.
+pub fn permitted(member: Option<Member>, permission: Permission) -> Result<Member, Stop> {
+    let Some(member) = member else {
+        let detail = "The caller is no member of the tenant; an admin adds members: PUT /members/{user_id}.";
+        return Err(Stop::refused(Refusal::new(Code::PermissionDenied, detail)));
+    };
+    if member.may(permission) {
+        return Ok(member);
+    }
+    let detail = format!("{} has no role with the permission {permission}.", member.user_id);
+    Err(Stop::refused(Refusal::new(Code::PermissionDenied, detail)))
+}
+
+/// Reads the caller's record and checks it.
+///
+/// # Errors
+/// `permission_denied`, or the store.
+pub async fn require(app: &App, invocation: &Invocation, permission: Permission) -> Result<Member, Stop> {
+    let key = Key::member(invocation.tenant(), &invocation.actor.user_id);
+    permitted(app.store.get(&key).await?, permission)
+}

@@ -1,0 +1,113 @@
+//! A person's word on a payment that nobody can look up any more.
+//!
+//! Taken only when the key has expired, so that no send can execute it any more, and a look-up has just found nothing.
+
+use super::recover::{look_up, touch};
+use super::send::Sent;
+use super::settle::{Finding, Pace, Source, reread, settle};
+use super::{Invocation, Stop, permitted};
+use crate::app::App;
+use crate::gateway::{Found, Outcome, Trouble};
+use crate::model::alert::RunAction;
+use crate::model::payment::{Payment, PaymentStatus};
+use crate::model::tenant::Settings;
+use crate::policy::refusal::{Code, Refusal};
+use crate::policy::retry;
+use crate::policy::roles::Permission;
+use crate::store::{Consistency, Key};
+
+/// What a person found out.
+#[derive(Clone, Debug)]
+pub struct Resolution {
+    /// Whether the money moved.
+    pub executed: bool,
+    /// The gateway's id of the object that moved it.
+    pub gateway_reference: Option<String>,
+    /// How they know.
+    pub note: String,
+}
+
+/// Settles a payment of unknown outcome by a person's word.
+///
+/// # Errors
+/// `not_resolvable` while the gateway may still say it, or has; `four_eyes` for the one who asked for the payment.
+pub async fn resolve(
+    app: &App,
+    invocation: &Invocation,
+    payment: Payment,
+    resolution: &Resolution,
+) -> Result<Payment, Stop> {
+    let tenant = invocation.tenant();
+    let caller_key = Key::member(tenant, &invocation.actor.user_id);
+    let settings_key = Key::settings(tenant);
+    let found = app.store.read([caller_key.clone(), settings_key.clone()], Consistency::Strong).await?;
+    let caller = permitted(found.get(&caller_key)?, Permission::PaymentsResolve)?;
+    let four_eyes = found.get::<Settings>(&settings_key)?.is_some_and(|settings| settings.four_eyes);
+    if four_eyes && payment.created_by == caller.user_id {
+        let detail = "Whoever asked for a payment may not resolve it: the tenant asks for four eyes.";
+        return Err(Stop::refused(Refusal::new(Code::FourEyes, detail)));
+    }
+
+    let payment = touch(app, invocation, payment).await?.payment;
+    if payment.status != PaymentStatus::Processing {
+        return Err(not_resolvable(&payment, "Its outcome is known."));
+    }
+    let now = app.clock.now();
+    if retry::key_protects(now, payment.created_at) || !retry::failure_is_final(now, payment.send_until) {
+        return Err(not_resolvable(&payment, "It is still being looked up; that ends by itself."));
+    }
+    let secret = app.secrets.stripe(tenant).await?;
+    if secret.account != payment.frozen.account {
+        return Err(not_resolvable(&payment, "The tenant's secret names another gateway account; restore it first."));
+    }
+    let (payment, invoice) = reread(app, &payment).await?;
+    let (found, secret) = look_up(app, invocation, &payment, secret).await;
+    match found {
+        Found::Nothing => {}
+        Found::Unanswered(_) => return Err(not_resolvable(&payment, "The gateway does not answer; try again.")),
+        Found::Object(answer) => {
+            let sent = Sent::found(&payment, answer);
+            let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };
+            let payment = settle(app, invocation, (payment, invoice), &finding, Pace::Touch).await?;
+            return Err(not_resolvable(&payment, "The gateway shows it after all."));
+        }
+    }
+    let sent = match (&resolution.gateway_reference, resolution.executed) {
+        (Some(reference), true) => {
+            let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
+            match app.stripe.read(&secret, &payment, reference, timeout).await {
+                Found::Object(answer) => {
+                    let sent = Sent::found(&payment, answer);
+                    if sent.mismatch || sent.outcome != Outcome::Succeeded {
+                        return Err(mismatch(reference, &payment));
+                    }
+                    sent
+                }
+                Found::Nothing => return Err(mismatch(reference, &payment)),
+                Found::Unanswered(_) => return Err(not_resolvable(&payment, "The gateway does not answer; try again.")),
+            }
+        }
+        (None, true) => Sent::said(Outcome::Succeeded),
+        (_, false) => Sent::said(Outcome::NotSent(Trouble::Lost)),
+    };
+    let finding = Finding { sent, source: Source::Person { note: resolution.note.clone() }, action: RunAction::Recover };
+    let payment = settle(app, invocation, (payment, invoice), &finding, Pace::Touch).await?;
+    match payment.status {
+        PaymentStatus::Processing => Err(Stop::Busy),
+        _ => Ok(payment),
+    }
+}
+
+fn mismatch(reference: &str, payment: &Payment) -> Stop {
+    let detail = format!(
+        "The gateway shows no executed payment {reference} of {} with the id {}; leave gateway_reference out if it was paid another way.",
+        payment.money(),
+        payment.id
+    );
+    Stop::refused(Refusal::field(Code::PaymentMismatch, "gateway_reference", detail))
+}
+
+fn not_resolvable(payment: &Payment, why: &str) -> Stop {
+    let detail = format!("{} is {}. {why}", payment.id, payment.status);
+    Stop::refused(Refusal::new(Code::NotResolvable, detail).with("payment_status", payment.status.as_str()))
+}

@@ -1,0 +1,207 @@
+//! Sending a payment to its gateway: a few times, under one key, inside the fence.
+//!
+//! The outcome is the join of all sends, not the last answer: once one of them is unknown, only the gateway's object,
+//! or a success or decline under the same key, ends it.
+
+use std::sync::Arc;
+
+use super::Invocation;
+use crate::app::App;
+use crate::bounds;
+use crate::gateway::{Answer, Found, NextAction, Outcome, Seen, Trouble};
+use crate::model::payment::Payment;
+use crate::policy::retry;
+use crate::secrets::StripeSecret;
+
+/// What came of the sends.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The join of all of them.
+    pub outcome: Outcome,
+    /// The gateway's object.
+    pub seen: Option<Seen>,
+    /// What the customer needs to act.
+    pub next_action: Option<NextAction>,
+    /// The gateway's own code.
+    pub gateway_code: Option<String>,
+    /// The gateway refused our key or our request.
+    pub rejected: bool,
+    /// The object differs from the reservation: nothing of it is believed.
+    pub mismatch: bool,
+    /// Requests sent.
+    pub attempts: u32,
+}
+
+impl Sent {
+    /// Nothing sent so far. `unknown`: an earlier send may have gone through.
+    fn nothing(unknown: bool) -> Self {
+        let outcome =
+            if unknown { Outcome::Unknown(Trouble::Lost) } else { Outcome::NotSent(Trouble::Unreachable) };
+        Self {
+            outcome,
+            seen: None,
+            next_action: None,
+            gateway_code: None,
+            rejected: false,
+            mismatch: false,
+            attempts: 0,
+        }
+    }
+
+    /// Of what a look-up found.
+    #[must_use]
+    pub fn found(payment: &Payment, answer: Answer) -> Self {
+        let mut sent = Self::nothing(true);
+        sent.join(payment, answer);
+        sent
+    }
+
+    /// A person's word: taken as it is, where nothing else is to be had.
+    #[must_use]
+    pub fn said(outcome: Outcome) -> Self {
+        Self { outcome, ..Self::nothing(true) }
+    }
+
+    fn join(&mut self, payment: &Payment, answer: Answer) {
+        self.gateway_code = answer.gateway_code.or(self.gateway_code.take());
+        self.rejected = matches!(answer.outcome, Outcome::NotSent(Trouble::KeyRefused | Trouble::Rejected));
+        if answer.seen.as_ref().is_some_and(|seen| !is_ours(payment, seen)) {
+            self.mismatch = true;
+            self.outcome = Outcome::Unknown(Trouble::Undecided);
+            return;
+        }
+        self.outcome = join(&self.outcome, answer.outcome);
+        self.seen = answer.seen.or(self.seen.take());
+        self.next_action = answer.next_action;
+    }
+}
+
+/// The outcome of a payment after one more answer about it.
+#[must_use]
+pub fn join(so_far: &Outcome, next: Outcome) -> Outcome {
+    match (so_far, next) {
+        (Outcome::Unknown(trouble), Outcome::NotSent(_)) => Outcome::Unknown(*trouble),
+        (_, next) => next,
+    }
+}
+
+/// Whether the gateway's object is the one that was reserved.
+#[must_use]
+pub fn is_ours(payment: &Payment, seen: &Seen) -> bool {
+    seen.money == Some(payment.money())
+        && seen.payment_id.as_deref() == Some(payment.id.as_str())
+        && payment.reference().is_none_or(|reference| reference == seen.reference)
+}
+
+/// Whether the outcome says something about the money.
+#[must_use]
+pub fn is_known(outcome: &Outcome) -> bool {
+    !matches!(outcome, Outcome::NotSent(_) | Outcome::Unknown(_))
+}
+
+/// Sends a payment whose fence the caller has just set. `unknown`: an earlier send may have gone through.
+pub async fn send(
+    app: &App,
+    invocation: &Invocation,
+    payment: &Payment,
+    mut secret: Arc<StripeSecret>,
+    unknown: bool,
+) -> Sent {
+    let mut sent = Sent::nothing(unknown);
+    let mut refreshed = false;
+    while sent.attempts < bounds::SENDS && app.clock.now() < payment.send_until {
+        let Some(timeout) = invocation.gateway_time(app) else { break };
+        let answer = app.stripe.pay(&secret, payment, timeout).await;
+        sent.attempts += 1;
+        let Answer { outcome, again, retry_after, gateway_code, .. } = &answer;
+        let (trouble, mut again, retry_after) = (trouble(outcome), *again, *retry_after);
+        tracing::info!(
+            payment_id = %payment.id,
+            attempt = sent.attempts,
+            trouble = trouble.map(Trouble::as_str),
+            gateway_code,
+            "gateway answered"
+        );
+        sent.join(payment, answer);
+        if is_known(&sent.outcome) || sent.mismatch {
+            return sent;
+        }
+        if trouble == Some(Trouble::KeyRefused) && !refreshed {
+            refreshed = true;
+            match app.secrets.stripe_anew(&payment.tenant_id).await {
+                Ok(fresh) if fresh.account == payment.frozen.account => {
+                    secret = fresh;
+                    again = true;
+                }
+                _ => again = false,
+            }
+        }
+        if trouble == Some(Trouble::Lost) && look_up(app, invocation, payment, &secret, &mut sent).await {
+            return sent;
+        }
+        let pause = retry::backoff(bounds::SEND_BACKOFF, bounds::SEND_BACKOFF_MAX, sent.attempts, retry_after);
+        let in_time = app.clock.now().plus(pause + bounds::GATEWAY_TIMEOUT_MIN + bounds::SETTLE_RESERVE);
+        if !again || sent.attempts == bounds::SENDS || in_time >= invocation.deadline {
+            break;
+        }
+        app.clock.sleep(pause).await;
+    }
+    if matches!(sent.outcome, Outcome::Unknown(_)) && sent.attempts > 0 {
+        look_up(app, invocation, payment, &secret, &mut sent).await;
+    }
+    sent
+}
+
+/// Looks whether a send of unknown outcome went through. A failure that it shows is left to the reply or to recovery:
+/// the send may still be under way.
+async fn look_up(
+    app: &App,
+    invocation: &Invocation,
+    payment: &Payment,
+    secret: &StripeSecret,
+    sent: &mut Sent,
+) -> bool {
+    let Some(timeout) = invocation.gateway_time(app) else { return false };
+    let Found::Object(answer) = app.stripe.find(secret, payment, timeout).await else { return false };
+    if !matches!(answer.outcome, Outcome::Succeeded | Outcome::Pending | Outcome::RequiresAction) {
+        return false;
+    }
+    sent.join(payment, answer);
+    true
+}
+
+fn trouble(outcome: &Outcome) -> Option<Trouble> {
+    match outcome {
+        Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => Some(*trouble),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::payment::{Failure, FailureCode};
+
+    #[test]
+    fn once_unknown_no_refusal_makes_it_not_sent() {
+        let unknown = Outcome::Unknown(Trouble::Lost);
+        for trouble in [Trouble::Unreachable, Trouble::Busy, Trouble::KeyRefused, Trouble::Rejected] {
+            assert_eq!(join(&unknown, Outcome::NotSent(trouble)), unknown, "{trouble:?}");
+        }
+    }
+
+    #[test]
+    fn a_success_or_decline_under_the_same_key_ends_the_unknown() {
+        let unknown = Outcome::Unknown(Trouble::Fault);
+        let declined = Outcome::Declined(Failure { code: FailureCode::Declined, gateway_code: None });
+        for outcome in [Outcome::Succeeded, Outcome::Pending, Outcome::RequiresAction, declined] {
+            assert_eq!(join(&unknown, outcome.clone()), outcome);
+        }
+    }
+
+    #[test]
+    fn unknown_after_not_sent_is_unknown() {
+        let unknown = Outcome::Unknown(Trouble::Lost);
+        assert_eq!(join(&Outcome::NotSent(Trouble::Busy), unknown.clone()), unknown);
+    }
+}

@@ -1,0 +1,133 @@
+//! Gateways: they send, read and classify, and decide nothing.
+//!
+//! Every answer becomes an [`Outcome`], with what the gateway's object says of itself in [`Seen`], so that the flow
+//! can compare it with the reservation before it believes it.
+
+pub mod stripe;
+
+use std::time::Duration;
+
+use crate::model::payment::Failure;
+use crate::money::Money;
+
+/// What a send, a look-up or a cancellation shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The money moved.
+    Succeeded,
+    /// The gateway has it and is not done.
+    Pending,
+    /// The customer must act.
+    RequiresAction,
+    /// The gateway refused it.
+    Declined(Failure),
+    /// The gateway will not execute it any more.
+    Canceled,
+    /// Certainly not executed.
+    NotSent(Trouble),
+    /// Nobody can say yet.
+    Unknown(Trouble),
+}
+
+/// Why a request did not lead to an answer about the money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No connection, or none in time.
+    Unreachable,
+    /// Connected, then no answer in time, or the connection was lost.
+    Lost,
+    /// The gateway failed: any 5xx.
+    Fault,
+    /// The gateway's own idempotency conflict, or a request under the same key that is still running.
+    Conflict,
+    /// Too many requests, or a lock that was not had.
+    Busy,
+    /// The gateway refuses our key.
+    KeyRefused,
+    /// The gateway refuses the request itself.
+    Rejected,
+    /// An answer that can't be read.
+    Unreadable,
+    /// The object is there and says nothing yet.
+    Undecided,
+}
+
+impl Trouble {
+    /// A word for logs and agent runs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Lost => "lost",
+            Self::Fault => "fault",
+            Self::Conflict => "conflict",
+            Self::Busy => "busy",
+            Self::KeyRefused => "key_refused",
+            Self::Rejected => "rejected",
+            Self::Unreadable => "unreadable",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
+/// What the gateway's object says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The gateway's id.
+    pub reference: String,
+    /// Amount and currency; `None`: nothing that can be ours.
+    pub money: Option<Money>,
+    /// The id of ours that it carries.
+    pub payment_id: Option<String>,
+}
+
+/// An answer, classified.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What it shows.
+    pub outcome: Outcome,
+    /// The object it is about.
+    pub seen: Option<Seen>,
+    /// What the customer needs to act; never stored.
+    pub next_action: Option<NextAction>,
+    /// Whether the same request may be sent again.
+    pub again: bool,
+    /// The pause that the gateway asks for.
+    pub retry_after: Option<Duration>,
+    /// The gateway's own code, for support.
+    pub gateway_code: Option<String>,
+}
+
+impl Answer {
+    /// An answer without an object.
+    #[must_use]
+    pub fn without_object(outcome: Outcome, again: bool) -> Self {
+        Self { outcome, seen: None, next_action: None, again, retry_after: None, gateway_code: None }
+    }
+}
+
+/// What the customer needs to act.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NextAction {
+    /// What to do with it.
+    pub kind: &'static str,
+    /// For the gateway's own client library. Whoever has it can finish the payment: never stored, never logged.
+    pub client_secret: String,
+}
+
+impl std::fmt::Debug for NextAction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NextAction").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// What a look-up finds.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// The object.
+    Object(Answer),
+    /// No object: it may still appear.
+    Nothing,
+    /// The gateway did not say.
+    Unanswered(Trouble),
+}

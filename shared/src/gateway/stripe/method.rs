@@ -1,0 +1,167 @@
+//! Payment methods at Stripe: read by reference, attached to their owner's customer. Numbers never pass through here.
+
+use http::Method as Verb;
+
+use super::object::{Customer, Method, Setup};
+use super::transport::{Reply, Request, Stripe, segment};
+use super::{API_VERSION, classify};
+use crate::bounds;
+use crate::gateway::Trouble;
+use crate::id::{TenantId, fingerprint};
+use crate::model::method::{MethodKind, Owner};
+use crate::secrets::StripeSecret;
+
+/// A payment method as Stripe shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownMethod {
+    /// `pm_…`.
+    pub reference: String,
+    /// The customer that it is attached to.
+    pub customer: Option<String>,
+    /// What it draws on.
+    pub kind: MethodKind,
+    /// Card brand or bank name.
+    pub brand: Option<String>,
+    /// The last four digits.
+    pub last4: Option<String>,
+    /// Month in which the card ends, 1 to 12.
+    pub exp_month: Option<u8>,
+    /// Year in which the card ends.
+    pub exp_year: Option<u16>,
+}
+
+/// Why a reference did not lead to a usable method.
+#[derive(Debug, thiserror::Error)]
+pub enum MethodError {
+    /// Stripe does not know it, or it can't be used; says why.
+    #[error("{0}")]
+    NotUsable(String),
+    /// Stripe did not answer the question.
+    #[error("Stripe did not answer: {}", .0.as_str())]
+    Gateway(Trouble),
+}
+
+impl Stripe {
+    /// The method that a finished SetupIntent set up.
+    ///
+    /// # Errors
+    /// [`MethodError::NotUsable`] while the customer is not done.
+    pub async fn set_up_method(&self, secret: &StripeSecret, setup: &str) -> Result<String, MethodError> {
+        let reply = self.get_once(secret, &format!("/v1/setup_intents/{}", segment(setup))).await?;
+        let setup: Setup = object(&reply, setup)?;
+        match (setup.status.as_str(), setup.payment_method) {
+            ("succeeded", Some(method)) => Ok(method),
+            (status, _) => Err(MethodError::NotUsable(format!("The setup is not finished: it is {status} at Stripe."))),
+        }
+    }
+
+    /// Reads a method.
+    ///
+    /// # Errors
+    /// [`MethodError`].
+    pub async fn read_method(&self, secret: &StripeSecret, method: &str) -> Result<KnownMethod, MethodError> {
+        let reply = self.get_once(secret, &format!("/v1/payment_methods/{}", segment(method))).await?;
+        known(object(&reply, method)?)
+    }
+
+    /// Attaches a method to a customer. The answer's id may differ: Stripe copies its shared test methods.
+    ///
+    /// # Errors
+    /// [`MethodError`].
+    pub async fn attach_method(
+        &self,
+        secret: &StripeSecret,
+        method: &str,
+        customer: &str,
+    ) -> Result<KnownMethod, MethodError> {
+        let path = format!("/v1/payment_methods/{}/attach", segment(method));
+        let form = [("customer", customer.to_owned())];
+        // The method is attached once; a lost answer is asked for again under the same key.
+        let key = format!("attach-{method}-{customer}");
+        let reply = self.post_once(secret, &path, &form, &key).await?;
+        known(object(&reply, method)?)
+    }
+
+    /// Creates the customer that stands for an owner. The same owner is the same customer within a key's lifetime.
+    ///
+    /// # Errors
+    /// [`MethodError`].
+    pub async fn create_customer(
+        &self,
+        secret: &StripeSecret,
+        tenant: &TenantId,
+        owner: &Owner,
+    ) -> Result<String, MethodError> {
+        let form = [("metadata[tenant_id]", tenant.to_string()), ("metadata[owner]", owner.to_string())];
+        // Hashed: an owner may be called by an e-mail address, which has no place in a key.
+        let key = fingerprint(&["customer", tenant.as_str(), &owner.to_string()]);
+        let reply = self.post_once(secret, "/v1/customers", &form, &key).await?;
+        object::<Customer>(&reply, "customer").map(|customer| customer.id)
+    }
+
+    /// Whether a customer may stand for an owner: it is there, and not marked as somebody else's.
+    ///
+    /// # Errors
+    /// [`MethodError::NotUsable`] when it is another's.
+    pub async fn check_customer(
+        &self,
+        secret: &StripeSecret,
+        customer: &str,
+        tenant: &TenantId,
+        owner: &Owner,
+    ) -> Result<(), MethodError> {
+        let reply = self.get_once(secret, &format!("/v1/customers/{}", segment(customer))).await?;
+        let found: Customer = object(&reply, customer)?;
+        let marked = |key: &str, ours: &str| found.metadata.get(key).is_none_or(|value| value == ours);
+        if found.deleted || !marked("tenant_id", tenant.as_str()) || !marked("owner", &owner.to_string()) {
+            return Err(MethodError::NotUsable(
+                "The method belongs to another customer at Stripe; set up one for this owner.".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    async fn get_once(&self, secret: &StripeSecret, path: &str) -> Result<Reply, MethodError> {
+        self.once(secret, Verb::GET, path, &[], None).await
+    }
+
+    async fn post_once(
+        &self,
+        secret: &StripeSecret,
+        path: &str,
+        form: &[(&str, String)],
+        key: &str,
+    ) -> Result<Reply, MethodError> {
+        self.once(secret, Verb::POST, path, form, Some(key)).await
+    }
+
+    async fn once(
+        &self,
+        secret: &StripeSecret,
+        verb: Verb,
+        path: &str,
+        form: &[(&str, String)],
+        key: Option<&str>,
+    ) -> Result<Reply, MethodError> {
+        let timeout = bounds::GATEWAY_TIMEOUT;
+        let request = Request { verb, path, query: &[], form, key, version: API_VERSION, timeout };
+        self.send(secret, &request).await.map_err(MethodError::Gateway)
+    }
+}
+
+fn object<T: serde::de::DeserializeOwned>(reply: &Reply, reference: &str) -> Result<T, MethodError> {
+    reply.object().ok_or_else(|| match classify::trouble(reply) {
+        Trouble::Rejected => MethodError::NotUsable(format!("Stripe does not know {reference} as usable in this account.")),
+        trouble => MethodError::Gateway(trouble),
+    })
+}
+
+fn known(method: Method) -> Result<KnownMethod, MethodError> {
+    let Method { id, kind, customer, card, us_bank_account } = method;
+    let (kind, brand, last4, exp_month, exp_year) = match (kind.as_str(), card, us_bank_account) {
+        ("card", Some(card), _) => (MethodKind::Card, card.brand, card.last4, card.exp_month, card.exp_year),
+        ("us_bank_account", _, Some(bank)) => (MethodKind::BankAccount, bank.bank_name, bank.last4, None, None),
+        (other, _, _) => return Err(MethodError::NotUsable(format!("Methods of the type {other} are not taken."))),
+    };
+    Ok(KnownMethod { reference: id, customer, kind, brand, last4, exp_month, exp_year })
+}

@@ -1,0 +1,156 @@
+//! Stripe: PaymentIntents, customers and payment methods over its form-encoded API.
+//!
+//! `transport` sends, `object` reads what comes back, `classify` says what it means, `amount` knows Stripe's own
+//! currency exponents, `method` reads and attaches payment methods. Sources: docs.stripe.com/api and, for error
+//! classes, docs.stripe.com/error-handling and /declines/codes.
+
+pub mod amount;
+mod classify;
+pub mod method;
+mod object;
+mod transport;
+
+use std::time::Duration;
+
+use http::Method as Verb;
+
+use self::object::{Intent, Page};
+use self::transport::{Reply, Request};
+pub use self::transport::{Stripe, http_client};
+use super::{Answer, Found, Outcome, Trouble};
+use crate::bounds;
+use crate::model::payment::Payment;
+use crate::secrets::StripeSecret;
+
+/// The API version that requests pin, whatever the account's default is.
+pub const API_VERSION: &str = "2026-08-26.dahlia";
+
+impl Stripe {
+    /// Creates and confirms the PaymentIntent of a payment in one call. The same payment is always the same request
+    /// under the same idempotency key: within the key's lifetime Stripe executes it once.
+    pub async fn pay(&self, secret: &StripeSecret, payment: &Payment, timeout: Duration) -> Answer {
+        let Some(amount) = amount::to_wire(payment.money()).ok() else {
+            return Answer::without_object(Outcome::NotSent(Trouble::Rejected), false);
+        };
+        let frozen = &payment.frozen;
+        let mut form = vec![
+            ("amount", amount.to_string()),
+            ("currency", payment.currency.code().to_ascii_lowercase()),
+            ("customer", frozen.customer.clone()),
+            ("payment_method", frozen.method.clone()),
+            ("payment_method_types[0]", "card".to_owned()),
+            ("confirm", "true".to_owned()),
+            ("off_session", "true".to_owned()),
+            ("description", frozen.description.clone()),
+            ("metadata[tenant_id]", payment.tenant_id.to_string()),
+            ("metadata[invoice_id]", payment.invoice_id.to_string()),
+            ("metadata[payment_id]", payment.id.to_string()),
+        ];
+        if let Some(account) = &frozen.destination {
+            form.push(("transfer_data[destination]", account.clone()));
+        }
+        let key = Some(payment.id.as_str());
+        let request = Request {
+            verb: Verb::POST,
+            path: "/v1/payment_intents",
+            query: &[],
+            form: &form,
+            key,
+            version: &frozen.api_version,
+            timeout,
+        };
+        match self.send(secret, &request).await {
+            Ok(reply) => classify::create(&reply),
+            Err(trouble) => classify::no_reply(trouble),
+        }
+    }
+
+    /// Looks a payment up: by the gateway's id when it is known, else by customer, time and our id in the metadata.
+    /// (Search lags behind; it is not used.)
+    pub async fn find(&self, secret: &StripeSecret, payment: &Payment, timeout: Duration) -> Found {
+        match payment.reference() {
+            Some(reference) => self.read(secret, payment, reference, timeout).await,
+            None => self.find_by_id(secret, payment, timeout).await,
+        }
+    }
+
+    /// Reads one PaymentIntent.
+    pub async fn read(&self, secret: &StripeSecret, payment: &Payment, reference: &str, timeout: Duration) -> Found {
+        let path = format!("/v1/payment_intents/{}", transport::segment(reference));
+        match self.get(secret, &path, &[], &payment.frozen.api_version, timeout).await {
+            Ok(reply) if reply.status == 404 => Found::Nothing,
+            Ok(reply) => match reply.object::<Intent>() {
+                Some(intent) => Found::Object(classify::intent(&intent)),
+                None => Found::Unanswered(classify::trouble(&reply)),
+            },
+            Err(trouble) => Found::Unanswered(trouble),
+        }
+    }
+
+    async fn find_by_id(&self, secret: &StripeSecret, payment: &Payment, timeout: Duration) -> Found {
+        let from = payment.created_at.minus(bounds::LOOKUP_SKEW).seconds();
+        let to = payment.created_at.plus(bounds::STRIPE_RESEND + bounds::SEND_WINDOW + bounds::LOOKUP_SKEW).seconds();
+        let mut after: Option<String> = None;
+        for _ in 0..bounds::LOOKUP_PAGES {
+            let mut query = vec![
+                ("customer", payment.frozen.customer.clone()),
+                ("created[gte]", from.to_string()),
+                ("created[lte]", to.to_string()),
+                ("limit", "100".to_owned()),
+            ];
+            query.extend(after.take().map(|last| ("starting_after", last)));
+            let reply =
+                match self.get(secret, "/v1/payment_intents", &query, &payment.frozen.api_version, timeout).await {
+                    Ok(reply) => reply,
+                    Err(trouble) => return Found::Unanswered(trouble),
+                };
+            let Some(page) = reply.object::<Page<Intent>>() else {
+                return Found::Unanswered(classify::trouble(&reply));
+            };
+            if let Some(intent) = page.data.iter().find(|intent| intent.payment_id() == Some(payment.id.as_str())) {
+                return Found::Object(classify::intent(intent));
+            }
+            match page.data.last() {
+                Some(last) if page.has_more => after = Some(last.id.clone()),
+                _ => return Found::Nothing,
+            }
+        }
+        // More pages than a customer's day should have: not seen is not the same as not there.
+        Found::Unanswered(Trouble::Undecided)
+    }
+
+    /// Cancels a PaymentIntent. What counts is the object afterwards: it may have succeeded before.
+    pub async fn cancel(&self, secret: &StripeSecret, payment: &Payment, reference: &str, timeout: Duration) -> Found {
+        let path = format!("/v1/payment_intents/{}/cancel", transport::segment(reference));
+        // A key of this execution only: a saved refusal must not be replayed once the state has changed.
+        let key = uuid::Uuid::new_v4().to_string();
+        let request = Request {
+            verb: Verb::POST,
+            path: &path,
+            query: &[],
+            form: &[],
+            key: Some(&key),
+            version: &payment.frozen.api_version,
+            timeout,
+        };
+        match self.send(secret, &request).await {
+            Ok(reply) => match reply.object::<Intent>().or_else(|| reply.error().payment_intent.map(|it| *it)) {
+                Some(intent) => Found::Object(classify::intent(&intent)),
+                None => Found::Unanswered(classify::trouble(&reply)),
+            },
+            Err(trouble) => Found::Unanswered(trouble),
+        }
+    }
+
+    async fn get(
+        &self,
+        secret: &StripeSecret,
+        path: &str,
+        query: &[(&str, String)],
+        version: &str,
+        timeout: Duration,
+    ) -> Result<Reply, Trouble> {
+        let request = Request { verb: Verb::GET, path, query, form: &[], key: None, version, timeout };
+        self.send(secret, &request).await
+    }
+}

@@ -1,0 +1,127 @@
+//! One request to Stripe and its reply; knows nothing of what either means.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method as Verb};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+
+use super::object::{ApiError, Envelope};
+use crate::bounds;
+use crate::gateway::Trouble;
+use crate::secrets::StripeSecret;
+
+/// The client; cheap to clone, keeps its connections.
+#[derive(Clone, Debug)]
+pub struct Stripe {
+    http: reqwest::Client,
+    base: String,
+}
+
+/// One request.
+pub(super) struct Request<'a> {
+    pub verb: Verb,
+    pub path: &'a str,
+    pub query: &'a [(&'a str, String)],
+    pub form: &'a [(&'a str, String)],
+    pub key: Option<&'a str>,
+    pub version: &'a str,
+    pub timeout: Duration,
+}
+
+/// One reply, read to its end.
+pub(super) struct Reply {
+    pub status: u16,
+    /// `Stripe-Should-Retry`, where Stripe says so.
+    pub should_retry: Option<bool>,
+    pub retry_after: Option<Duration>,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    #[cfg(test)]
+    pub fn of(status: u16, should_retry: Option<bool>, body: &serde_json::Value) -> Self {
+        Self { status, should_retry, retry_after: None, body: body.to_string().into_bytes() }
+    }
+
+    /// The object of a 2xx reply; unknown fields are fine.
+    pub fn object<T: DeserializeOwned>(&self) -> Option<T> {
+        if !(200..300).contains(&self.status) {
+            return None;
+        }
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The error of another reply; empty where it has none that can be read.
+    pub fn error(&self) -> ApiError {
+        serde_json::from_slice::<Envelope>(&self.body).map(|envelope| envelope.error).unwrap_or_default()
+    }
+}
+
+impl Stripe {
+    /// A client for the API at `base`, without a trailing slash.
+    #[must_use]
+    pub fn new(http: reqwest::Client, base: &str) -> Self {
+        Self { http, base: base.trim_end_matches('/').to_owned() }
+    }
+
+    pub(super) async fn send(&self, secret: &StripeSecret, request: &Request<'_>) -> Result<Reply, Trouble> {
+        let mut builder = self
+            .http
+            .request(request.verb.clone(), format!("{}{}", self.base, request.path))
+            .timeout(request.timeout)
+            .bearer_auth(secret.secret_key.expose_secret())
+            .header("Stripe-Version", request.version);
+        if !request.query.is_empty() {
+            builder = builder.query(request.query);
+        }
+        if request.verb == Verb::POST {
+            builder = builder.form(request.form);
+        }
+        if let Some(key) = request.key {
+            builder = builder.header("Idempotency-Key", key);
+        }
+        let response = builder.send().await.map_err(|error| trouble(&error))?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let body = response.bytes().await.map_err(|_| Trouble::Lost)?.to_vec();
+        Ok(Reply { status, should_retry: should_retry(&headers), retry_after: retry_after(&headers), body })
+    }
+}
+
+/// The HTTP client that gateways share: connections are kept, redirects are not followed.
+///
+/// # Errors
+/// When the TLS backend can't be set up.
+pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .connect_timeout(bounds::CONNECT_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        // Our own retries carry the payment's key and its fence; hidden ones would not.
+        .retry(reqwest::retry::never())
+        .user_agent(concat!("passerelle/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+/// A path segment without the characters that would leave it.
+pub(super) fn segment(text: &str) -> String {
+    text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+}
+
+/// Only a connection that was never made proves that nothing was sent.
+fn trouble(error: &reqwest::Error) -> Trouble {
+    if error.is_connect() || error.is_builder() { Trouble::Unreachable } else { Trouble::Lost }
+}
+
+fn should_retry(headers: &HeaderMap) -> Option<bool> {
+    match headers.get("stripe-should-retry")?.to_str().ok()? {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// RFC 9110, 10.2.3, in seconds; a date is not something that Stripe sends.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get("retry-after")?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}

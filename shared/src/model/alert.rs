@@ -1,0 +1,116 @@
+//! Alerts, for people to look at, and agent runs, the log of executions that went wrong.
+
+use serde::{Deserialize, Serialize};
+
+use super::names;
+use crate::clock::Time;
+use crate::id::{AlertId, InvoiceId, PaymentId, TenantId, UserId};
+
+names! {
+    /// What an alert is about.
+    AlertKind {
+        /// A payment failed for want of money on the method.
+        InsufficientFunds = "insufficient_funds",
+        /// A payment failed because its method is wrong, expired or closed.
+        PaymentMethodInvalid = "payment_method_invalid",
+        /// A payment was declined.
+        Declined = "declined",
+        /// A payment was certainly not executed: the gateway was not to be had.
+        GatewayUnavailable = "gateway_unavailable",
+        /// The gateway refuses our key or our request.
+        GatewayRejected = "gateway_rejected",
+        /// The outcome of a payment can't be found out; a person must.
+        OutcomeUnknown = "outcome_unknown",
+        /// The gateway shows another amount, currency or id than was reserved.
+        AnswerMismatch = "answer_mismatch",
+        /// The secret names another gateway account than the payment was reserved for.
+        AccountChanged = "account_changed",
+        /// An invoice was paid by two payments.
+        PaidTwice = "paid_twice",
+        /// A payment for a void invoice turned out to be executed.
+        PaidVoidInvoice = "paid_void_invoice",
+    }
+}
+
+names! {
+    /// How soon a person should look.
+    Severity {
+        /// Money may be in the wrong place.
+        Critical = "critical",
+        /// Something waits for a person.
+        Warning = "warning",
+    }
+}
+
+names! {
+    /// Whether anybody has dealt with it.
+    AlertStatus {
+        /// Not yet.
+        Open = "open",
+        /// Yes.
+        Resolved = "resolved",
+    }
+}
+
+/// An alert to raise. Raised again for the same thing, it is the same alert with a higher count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// From tenant, kind and entity.
+    pub alert_id: AlertId,
+    /// What it is about.
+    pub kind: AlertKind,
+    /// How soon a person should look.
+    pub severity: Severity,
+    /// The invoice.
+    pub invoice_id: InvoiceId,
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub next_action: String,
+    /// When.
+    pub at: Time,
+}
+
+names! {
+    /// What an execution was for.
+    RunAction {
+        /// Paying an invoice.
+        Pay = "pay",
+        /// Finding out what became of a payment.
+        Recover = "recover",
+    }
+}
+
+/// One failed or abnormal execution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentRun {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// In the order of time.
+    pub run_id: String,
+    /// What for.
+    pub action: RunAction,
+    /// Who ran it.
+    pub user_id: UserId,
+    /// Of the invocation.
+    pub request_id: String,
+    /// The invoice.
+    pub invoice_id: InvoiceId,
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// Class of the error.
+    pub error_class: String,
+    /// The gateway's own code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_code: Option<String>,
+    /// Requests sent to the gateway.
+    pub attempts: u32,
+    /// Milliseconds from start to end.
+    pub duration_ms: u64,
+    /// When it ended.
+    pub at: Time,
+}

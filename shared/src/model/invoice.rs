@@ -1,0 +1,156 @@
+//! An invoice: what is to be paid, and the root of its payments, refunds and audit entries.
+
+use serde::{Deserialize, Serialize};
+
+use super::audit::audited;
+use super::names;
+use crate::clock::Time;
+use crate::id::{InvoiceId, MethodId, PartyId, PaymentId, ScheduleId, TenantId, UserId, hash_hex};
+use crate::money::{Currency, Money};
+
+names! {
+    /// Which way the money goes.
+    Kind {
+        /// The tenant pays a vendor.
+        Payable = "payable",
+        /// A customer pays the tenant.
+        Receivable = "receivable",
+    }
+}
+
+names! {
+    /// How far an invoice is.
+    InvoiceStatus {
+        /// Entered; nobody, or not everybody needed, has approved it.
+        Draft = "draft",
+        /// May be paid.
+        Approved = "approved",
+        /// Promised for a date.
+        Scheduled = "scheduled",
+        /// A payment is under way.
+        Paying = "paying",
+        /// Paid.
+        Paid = "paid",
+        /// Paid, and a part was refunded.
+        PartiallyRefunded = "partially_refunded",
+        /// Paid, and all of it was refunded.
+        Refunded = "refunded",
+        /// Will not be paid.
+        Void = "void",
+    }
+}
+
+/// Who pays or is paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counterparty {
+    /// For people, and in the duplicate check.
+    pub name: String,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The customer, as the tenant names them: owner of the methods that a receivable is paid with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<PartyId>,
+    /// The vendor, as the tenant names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor_id: Option<PartyId>,
+    /// The vendor's connected account at Stripe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stripe_account: Option<String>,
+    /// The vendor's PayPal account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paypal_email: Option<String>,
+    /// The vendor's bank account, linked over Plaid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plaid_method_id: Option<MethodId>,
+}
+
+/// One person's approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub user_id: UserId,
+    /// When.
+    pub at: Time,
+}
+
+/// An invoice as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invoice {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// The record.
+    pub invoice_id: InvoiceId,
+    /// For people.
+    pub invoice_number: String,
+    /// Which way the money goes.
+    pub kind: Kind,
+    /// The other side.
+    pub counterparty: Counterparty,
+    /// What is owed, in minor units.
+    pub amount: i64,
+    /// Of the amount.
+    pub currency: Currency,
+    /// `YYYY-MM-DD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_date: Option<String>,
+    /// What it says in the gateway's statement; given by a payment that made its invoice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// How far it is.
+    pub status: InvoiceStatus,
+    /// Who has approved it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
+    /// Who entered it.
+    pub created_by: UserId,
+    /// When.
+    pub created_at: Time,
+    /// Of the request that made it.
+    pub fingerprint: String,
+    /// Payments and schedules made for it so far.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Its payments, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub payments: Vec<PaymentId>,
+    /// The payment that is running or that paid it: only this one's failure changes the invoice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<PaymentId>,
+    /// Payments that turned out to be paid while another was running.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_paid: Vec<PaymentId>,
+    /// The schedule that it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_id: Option<ScheduleId>,
+    /// A dispute is open.
+    #[serde(default)]
+    pub disputed: bool,
+    /// Grows with each change of the invoice or anything under it.
+    pub version: u64,
+    /// Hash of the last audit entry.
+    pub audit_head: String,
+}
+
+audited!(Invoice, "invoice", invoice_id);
+
+impl Invoice {
+    /// What is owed.
+    #[must_use]
+    pub fn money(&self) -> Money {
+        Money { amount_minor: self.amount, currency: self.currency }
+    }
+
+    /// The sort key that two invoices for the same bill share.
+    #[must_use]
+    pub fn bill_key(&self) -> String {
+        bill_key(&self.invoice_number, &self.counterparty.name)
+    }
+}
+
+/// The sort key of the lock on a bill: the hash of its number and counterparty, without regard to case or outer blanks.
+#[must_use]
+pub fn bill_key(number: &str, counterparty: &str) -> String {
+    let fold = |text: &str| text.trim().to_lowercase();
+    format!("bill#{}", hash_hex(&[&fold(number), &fold(counterparty)]))
+}

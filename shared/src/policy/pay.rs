@@ -1,0 +1,268 @@
+//! Whether a payment may be made: every validation of a pay request, collected into one verdict.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use crate::id::{InvoiceId, MethodId, TenantId, UserId};
+use crate::model::invoice::{Counterparty, Invoice, Kind};
+use crate::model::method::{Method, MethodStatus, Owner};
+use crate::model::payment::PaymentMethod;
+use crate::model::tenant::{Member, Settings};
+use crate::money::{Currency, Money};
+use crate::policy::approval;
+use crate::policy::refusal::{Code, Refusal};
+
+/// A pay request whose form is right.
+#[derive(Clone, Debug)]
+pub struct PayRequest {
+    /// The tenant that the body names, if it does.
+    pub tenant_id: Option<TenantId>,
+    /// What is paid.
+    pub target: Target,
+    /// With what.
+    pub payment_method: PaymentMethod,
+    /// With which method of it; else the default.
+    pub payment_method_id: Option<MethodId>,
+    /// Who answers for it.
+    pub approved_by: Option<UserId>,
+    /// When.
+    pub scheduled_date: When,
+}
+
+/// What is paid.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// An invoice that is there; amount and currency, if given, must be its own.
+    Existing {
+        /// The invoice.
+        invoice_id: InvoiceId,
+        /// In minor units.
+        amount: Option<i64>,
+        /// Of the amount.
+        currency: Option<Currency>,
+    },
+    /// An invoice that is made and approved in the same step.
+    New(Box<NewInvoice>),
+}
+
+/// An invoice that a payment makes.
+#[derive(Clone, Debug)]
+pub struct NewInvoice {
+    /// What is owed.
+    pub money: Money,
+    /// Which way the money goes.
+    pub kind: Kind,
+    /// The other side.
+    pub counterparty: Counterparty,
+    /// What statements say.
+    pub description: String,
+}
+
+/// When a payment is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// At once.
+    Now,
+    /// On a date in the tenant's time zone.
+    On(Date),
+}
+
+/// What was read before the verdict.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// Who asks.
+    pub caller: &'a Member,
+    /// The tenant's settings.
+    pub settings: &'a Settings,
+    /// The members that were read, the caller among them.
+    pub members: &'a BTreeMap<UserId, Member>,
+    /// The invoice, or the one that would be made.
+    pub invoice: Option<&'a Invoice>,
+    /// The method named, or the owner's default.
+    pub method: Option<&'a Method>,
+    /// Whether the gateway's secret is there.
+    pub has_secret: bool,
+    /// What the gateway says against the amount.
+    pub amount_refusal: Option<String>,
+    /// The date in the tenant's time zone.
+    pub today: Date,
+}
+
+/// A payment that may be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Who answers for it.
+    pub approved_by: Vec<UserId>,
+    /// The connected account that is paid.
+    pub destination: Option<String>,
+    /// The money stays in the tenant's own balance at the gateway.
+    pub own_balance: bool,
+    /// A later date than today.
+    pub later: Option<Date>,
+}
+
+/// Whether the payment may be made.
+///
+/// # Errors
+/// Everything that stands against it.
+pub fn decide(request: &PayRequest, facts: &Facts<'_>) -> Result<Plan, Vec<Refusal>> {
+    let mut refusals = Vec::new();
+    if request.tenant_id.as_ref().is_some_and(|tenant| *tenant != facts.settings.tenant_id) {
+        refusals.push(Refusal::field(Code::TenantMismatch, "tenant_id", "The caller belongs to another tenant."));
+    }
+    let later = match request.scheduled_date {
+        When::On(date) if date < facts.today => {
+            let detail = format!("{date} is past; today is {} for the tenant.", facts.today);
+            refusals.push(Refusal::field(Code::ScheduledDatePast, "scheduled_date", detail));
+            None
+        }
+        When::On(date) if date > facts.today => Some(date),
+        When::On(_) | When::Now => None,
+    };
+    refusals.extend(configured(request.payment_method, facts));
+    let mut approved_by = Vec::new();
+    let mut destination = None;
+    match (facts.invoice, &request.target) {
+        (Some(invoice), target) => {
+            refusals.extend(against_invoice(invoice, target, facts));
+            refusals.extend(against_method(invoice, request, facts));
+            match approvers(invoice, request, facts) {
+                Ok(users) => approved_by = users,
+                Err(against) => refusals.extend(against),
+            }
+            destination = invoice.counterparty.stripe_account.clone().filter(|_| invoice.kind == Kind::Payable);
+            if invoice.kind == Kind::Payable && destination.is_none() && !own_balance_allowed(facts) {
+                refusals.push(Refusal::field(
+                    Code::CounterpartyAccountRequired,
+                    "invoice_id",
+                    "The counterparty has no stripe_account, and the tenant does not pay into its own balance.",
+                ));
+            }
+        }
+        (None, Target::Existing { invoice_id, .. }) => {
+            let detail = format!("There is no invoice {invoice_id}.");
+            refusals.push(Refusal::field(Code::InvoiceNotFound, "invoice_id", detail));
+        }
+        (None, Target::New(_)) => {}
+    }
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let own_balance = destination.is_none() && facts.invoice.is_some_and(|invoice| invoice.kind == Kind::Payable);
+    Ok(Plan { approved_by, destination, own_balance, later })
+}
+
+/// The owner whose default method pays `invoice` when none is named.
+#[must_use]
+pub fn default_owner(kind: Kind, counterparty: &Counterparty) -> Option<Owner> {
+    match kind {
+        Kind::Payable => Some(Owner::Tenant),
+        Kind::Receivable => counterparty.customer_id.clone().map(Owner::Customer),
+    }
+}
+
+fn configured(method: PaymentMethod, facts: &Facts<'_>) -> Option<Refusal> {
+    let gateways = &facts.settings.gateways;
+    let enabled = match method {
+        PaymentMethod::Stripe => gateways.stripe.as_ref().is_some_and(|stripe| stripe.enabled),
+        PaymentMethod::Ach => gateways.ach.as_ref().is_some_and(|ach| ach.enabled),
+        PaymentMethod::Paypal => gateways.paypal.as_ref().is_some_and(|paypal| paypal.enabled),
+    };
+    let missing = if !enabled {
+        "is not enabled in the tenant's settings (PUT /tenant)"
+    } else if !facts.has_secret {
+        "has no secret in Secrets Manager for the tenant"
+    } else {
+        return None;
+    };
+    Some(Refusal::field(Code::GatewayNotConfigured, "payment_method", format!("{method} {missing}.")))
+}
+
+fn own_balance_allowed(facts: &Facts<'_>) -> bool {
+    facts.settings.gateways.stripe.as_ref().is_none_or(|stripe| stripe.payable_without_destination)
+}
+
+fn against_invoice(invoice: &Invoice, target: &Target, facts: &Facts<'_>) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    match target {
+        Target::Existing { amount, currency, .. } => {
+            refusals.extend(approval::not_payable(invoice));
+            if amount.is_some_and(|amount| amount != invoice.amount) {
+                let detail = format!("The invoice is over {} ({}).", invoice.amount, invoice.money());
+                refusals.push(Refusal::field(Code::AmountMismatch, "amount", detail));
+            }
+            if currency.is_some_and(|currency| currency != invoice.currency) {
+                let detail = format!("The invoice is in {}.", invoice.currency);
+                refusals.push(Refusal::field(Code::CurrencyMismatch, "currency", detail));
+            }
+        }
+        Target::New(_) if facts.settings.needs_second_approval(invoice.money()) => {
+            refusals.push(Refusal::field(
+                Code::SecondApprovalRequired,
+                "amount",
+                format!("{} needs two approvers: create the invoice and have it approved.", invoice.money()),
+            ));
+        }
+        Target::New(_) => {}
+    }
+    if let Some(detail) = &facts.amount_refusal {
+        refusals.push(Refusal::field(Code::AmountOutOfRange, "amount", detail.clone()));
+    }
+    refusals
+}
+
+fn against_method(invoice: &Invoice, request: &PayRequest, facts: &Facts<'_>) -> Vec<Refusal> {
+    const FIELD: &str = "payment_method_id";
+    let owner = default_owner(invoice.kind, &invoice.counterparty);
+    let Some(method) = facts.method else {
+        let detail = match (&request.payment_method_id, owner) {
+            (Some(id), _) => format!("There is no payment method {id}."),
+            (None, Some(owner)) => {
+                format!("{owner} has no default method for {}; add one or name one.", request.payment_method)
+            }
+            (None, None) => "The counterparty has no customer_id, so it has no default method.".to_owned(),
+        };
+        return vec![Refusal::field(Code::PaymentMethodRequired, FIELD, detail)];
+    };
+    let mut refusals = Vec::new();
+    match method.status {
+        MethodStatus::Active => {}
+        MethodStatus::Inactive => refusals.push(Refusal::field(
+            Code::PaymentMethodInactive,
+            FIELD,
+            format!("{} is inactive; use another.", method.id),
+        )),
+        MethodStatus::Blocked => refusals.push(Refusal::field(
+            Code::PaymentMethodBlocked,
+            FIELD,
+            format!("{} is blocked: its owner did not authorize it.", method.id),
+        )),
+    }
+    if method.serves() != request.payment_method {
+        let detail = format!("{} is for {}, not {}.", method.id, method.serves(), request.payment_method);
+        refusals.push(Refusal::field(Code::PaymentMethodMismatch, FIELD, detail));
+    }
+    if owner.as_ref() != Some(&method.owner) {
+        let wanted = owner.map_or_else(|| "the invoice's customer".to_owned(), |owner| owner.to_string());
+        let detail = format!("{} belongs to {}; a method of {wanted} is needed.", method.id, method.owner);
+        refusals.push(Refusal::field(Code::PaymentMethodMismatch, FIELD, detail));
+    }
+    refusals
+}
+
+fn approvers(invoice: &Invoice, request: &PayRequest, facts: &Facts<'_>) -> Result<Vec<UserId>, Vec<Refusal>> {
+    let recorded = match request.target {
+        Target::Existing { .. } => Some(invoice.approvals.as_slice()),
+        Target::New(_) => None,
+    };
+    approval::answers_for(
+        facts.caller,
+        request.approved_by.as_ref(),
+        recorded,
+        &invoice.created_by,
+        invoice.money(),
+        facts.settings,
+        facts.members,
+    )
+}

@@ -1,0 +1,57 @@
+//! When to send again, when to look again, and until when.
+
+use std::time::Duration;
+
+use crate::bounds;
+use crate::clock::Time;
+
+/// A pause before try number `tries_made` + 1: exponential with full jitter, at least what the other side asks for.
+#[must_use]
+pub fn backoff(first: Duration, longest: Duration, tries_made: u32, asked: Option<Duration>) -> Duration {
+    let doubled = first.saturating_mul(2_u32.saturating_pow(tries_made.saturating_sub(1))).min(longest);
+    let micros = u64::try_from(doubled.as_micros()).unwrap_or(u64::MAX);
+    let pause = Duration::from_micros(fastrand::u64(0..=micros));
+    asked.map_or(pause, |asked| asked.saturating_add(pause))
+}
+
+/// When to look again at a payment of unknown outcome that was looked at `checks` times without an end.
+#[must_use]
+pub fn next_check(now: Time, checks: u32) -> Time {
+    let step = usize::try_from(checks).unwrap_or(usize::MAX);
+    now.plus(bounds::CHECKS.get(step).copied().unwrap_or(bounds::DAILY))
+}
+
+/// Whether a failure is believed that does not come as the reply to the open send.
+#[must_use]
+pub fn failure_is_final(now: Time, send_until: Time) -> bool {
+    now >= send_until.plus(bounds::SEND_MARGIN)
+}
+
+/// Whether the key of a payment reserved at `created_at` still protects another send.
+#[must_use]
+pub fn key_protects(now: Time, created_at: Time) -> bool {
+    now < created_at.plus(bounds::STRIPE_RESEND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_grows_stays_bounded_and_honours_what_was_asked() {
+        let (first, longest) = (Duration::from_millis(500), Duration::from_secs(5));
+        for tries in 1..40 {
+            assert!(backoff(first, longest, tries, None) <= longest);
+            let asked = Duration::from_secs(7);
+            assert!(backoff(first, longest, tries, Some(asked)) >= asked);
+        }
+        assert!((0..50).all(|_| backoff(first, longest, 1, None) <= first));
+    }
+
+    #[test]
+    fn unknown_payments_are_looked_at_after_1_5_30_minutes_2_4_8_16_hours_then_daily() {
+        let start = Time::from_millis(0);
+        let minutes: Vec<u64> = (0..9).map(|n| next_check(start, n).since(start).as_secs() / 60).collect();
+        assert_eq!(minutes, [1, 5, 30, 120, 240, 480, 960, 1440, 1440]);
+    }
+}

@@ -1,0 +1,135 @@
+//! Secrets: read from Secrets Manager, kept for minutes, printed never.
+//!
+//! One task at a time fetches a secret, the others wait for it. A key that the gateway refuses has its secret
+//! fetched anew at once, but no more than twice a minute, so that a wrong key is no storm.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::DisplayErrorContext;
+use secrecy::SecretString;
+use serde::Deserialize;
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::bounds;
+use crate::clock::{Clock, Time};
+use crate::id::TenantId;
+
+/// What a tenant's secret for Stripe holds.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StripeSecret {
+    /// `acct_…`: payments are bound to it.
+    pub account: String,
+    /// `sk_…` or `rk_…`.
+    pub secret_key: SecretString,
+    /// `whsec_…`; several while one is rotated.
+    #[serde(default)]
+    pub webhook_secrets: Vec<SecretString>,
+}
+
+/// Why a secret could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// There is none of this name.
+    #[error("the secret {0} does not exist")]
+    Missing(String),
+    /// It is there and is not what it should be. The text names no part of it.
+    #[error("the secret {0} is not the JSON that is expected")]
+    Malformed(String),
+    /// Secrets Manager did not answer.
+    #[error("the secret {name} could not be read: {reason}")]
+    Unavailable {
+        /// Which.
+        name: String,
+        /// The SDK's account of it.
+        reason: String,
+    },
+}
+
+/// The tenants' secrets.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    client: Client,
+    prefix: String,
+    clock: Clock,
+    slots: Arc<Mutex<HashMap<String, Arc<AsyncMutex<Option<Slot>>>>>>,
+}
+
+/// A fetched secret, or the knowledge that there is none.
+#[derive(Debug)]
+struct Slot {
+    value: Option<Arc<StripeSecret>>,
+    fetched_at: Time,
+}
+
+impl Slot {
+    fn is_fresh(&self, now: Time) -> bool {
+        let ttl = if self.value.is_some() { bounds::SECRET_TTL } else { bounds::SECRET_MISSING_TTL };
+        now < self.fetched_at.plus(ttl)
+    }
+}
+
+impl Secrets {
+    /// Secrets named `<prefix>/<tenant>/<gateway>`.
+    #[must_use]
+    pub fn new(client: Client, prefix: String, clock: Clock) -> Self {
+        Self { client, prefix, clock, slots: Arc::default() }
+    }
+
+    /// The tenant's Stripe secret, from the cache if it is fresh.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn stripe(&self, tenant: &TenantId) -> Result<Arc<StripeSecret>, SecretError> {
+        self.get(tenant, |slot, now| slot.is_fresh(now)).await
+    }
+
+    /// The tenant's Stripe secret, fetched anew unless that was done moments ago.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn stripe_anew(&self, tenant: &TenantId) -> Result<Arc<StripeSecret>, SecretError> {
+        self.get(tenant, |slot, now| now < slot.fetched_at.plus(bounds::SECRET_REFRESH_PAUSE)).await
+    }
+
+    async fn get(
+        &self,
+        tenant: &TenantId,
+        usable: impl Fn(&Slot, Time) -> bool,
+    ) -> Result<Arc<StripeSecret>, SecretError> {
+        let name = format!("{}/{tenant}/stripe", self.prefix);
+        let slot = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(slots.entry(name.clone()).or_default())
+        };
+        let mut slot = slot.lock().await;
+        if let Some(known) = slot.as_ref().filter(|known| usable(known, self.clock.now())) {
+            return known.value.clone().ok_or(SecretError::Missing(name));
+        }
+        let value = match self.fetch(&name).await {
+            Ok(value) => Some(Arc::new(value)),
+            Err(SecretError::Missing(_)) => None,
+            // What is known is better than nothing while Secrets Manager is away.
+            Err(SecretError::Unavailable { .. }) if slot.as_ref().is_some_and(|known| known.value.is_some()) => {
+                slot.as_ref().and_then(|known| known.value.clone())
+            }
+            Err(error) => return Err(error),
+        };
+        *slot = Some(Slot { value: value.clone(), fetched_at: self.clock.now() });
+        value.ok_or(SecretError::Missing(name))
+    }
+
+    async fn fetch(&self, name: &str) -> Result<StripeSecret, SecretError> {
+        let answer = self.client.get_secret_value().secret_id(name).send().await.map_err(|error| {
+            if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) {
+                SecretError::Missing(name.to_owned())
+            } else {
+                SecretError::Unavailable { name: name.to_owned(), reason: DisplayErrorContext(&error).to_string() }
+            }
+        })?;
+        let text = answer.secret_string().ok_or_else(|| SecretError::Malformed(name.to_owned()))?;
+        // serde's own message may quote the value: it is dropped.
+        serde_json::from_str(text).map_err(|_| SecretError::Malformed(name.to_owned()))
+    }
+}

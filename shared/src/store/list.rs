@@ -1,0 +1,272 @@
+//! Lists: pages over the indexes, newest first, behind cursors that say nothing to the caller.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use data_encoding::BASE64URL_NOPAD;
+use serde::de::DeserializeOwned;
+
+use super::commit::text;
+use super::{Consistency, Item, Key, Store, StoreError, Table};
+use crate::bounds;
+use crate::clock::Time;
+use crate::id::{InvoiceId, PaymentId, TenantId};
+use crate::model::invoice::Invoice;
+use crate::model::method::Method;
+use crate::model::payment::{Gateway, Payment, reference_key};
+
+/// Which page of a list.
+#[derive(Clone, Debug)]
+pub struct PageRequest {
+    /// How many items, 1 to 100.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
+/// A page of a list. Empty with a cursor: nothing fitted the filter so far, there may be more.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// Newest first.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` at the end.
+    pub cursor: Option<String>,
+}
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// The cursor is not one that this list gave out.
+    #[error("the cursor is not one of this list's")]
+    Cursor,
+    /// DynamoDB.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A list over an index (or a table) of one tenant.
+struct List<'a> {
+    table: Table,
+    index: Option<&'static str>,
+    /// A condition on the sort key besides the tenant.
+    and: Option<(&'static str, &'a str)>,
+    /// Attributes of a cursor, besides the tenant.
+    cursor: &'static [&'static str],
+    /// What the sort key of the table begins with.
+    prefix: &'static str,
+}
+
+impl Store {
+    /// A tenant's invoices, newest first.
+    ///
+    /// # Errors
+    /// [`ListError`].
+    pub async fn invoices(
+        &self,
+        tenant: &TenantId,
+        number: Option<&str>,
+        page: &PageRequest,
+        keep: impl Fn(&Invoice) -> bool,
+    ) -> Result<Page<Invoice>, ListError> {
+        let table = Table::Invoices;
+        let list = match number {
+            Some(number) => List {
+                table,
+                index: Some("by-number"),
+                and: Some(("invoice_number = :and", number)),
+                cursor: &["invoice_number", "invoice_id"],
+                prefix: "",
+            },
+            None => List {
+                table,
+                index: Some("by-created"),
+                and: None,
+                cursor: &["created_at", "invoice_id"],
+                prefix: "",
+            },
+        };
+        self.page(&list, tenant, page, keep).await
+    }
+
+    /// A tenant's payments, newest first.
+    ///
+    /// # Errors
+    /// [`ListError`].
+    pub async fn payments(
+        &self,
+        tenant: &TenantId,
+        page: &PageRequest,
+        keep: impl Fn(&Payment) -> bool,
+    ) -> Result<Page<Payment>, ListError> {
+        let list = List {
+            table: Table::Payments,
+            index: Some("by-created"),
+            and: None,
+            cursor: &["created_at", "id"],
+            prefix: "pay_",
+        };
+        self.page(&list, tenant, page, keep).await
+    }
+
+    /// A tenant's payment methods.
+    ///
+    /// # Errors
+    /// [`ListError`].
+    pub async fn methods(
+        &self,
+        tenant: &TenantId,
+        page: &PageRequest,
+        keep: impl Fn(&Method) -> bool,
+    ) -> Result<Page<Method>, ListError> {
+        let list = List {
+            table: Table::PaymentMethods,
+            index: None,
+            and: Some(("begins_with(method_id, :and)", "mth_")),
+            cursor: &["method_id"],
+            prefix: "mth_",
+        };
+        self.page(&list, tenant, page, keep).await
+    }
+
+    /// The payment that the gateway knows as `reference`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn payment_by_reference(
+        &self,
+        tenant: &TenantId,
+        reference: &str,
+    ) -> Result<Option<PaymentId>, StoreError> {
+        for gateway in Gateway::ALL {
+            let query = self
+                .db
+                .query()
+                .table_name(self.name(Table::Payments))
+                .index_name("by-reference")
+                .key_condition_expression("gateway_ref = :reference")
+                .expression_attribute_values(":reference", text(reference_key(tenant, *gateway, reference)))
+                .limit(1);
+            let answer = query.send().await.map_err(|error| StoreError::unavailable(&error))?;
+            if let Some(key) = answer.items().first().and_then(|item| Key::of(Table::Payments, item)) {
+                return Ok(key.sort.parse().ok());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Payments of one shard whose next check is due, oldest check first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due_for_check(&self, shard: u8, now: Time) -> Result<Vec<(TenantId, PaymentId)>, StoreError> {
+        let query = self
+            .db
+            .query()
+            .table_name(self.name(Table::Payments))
+            .index_name("unsettled")
+            .key_condition_expression("unsettled_shard = :shard AND next_check_at <= :now")
+            .expression_attribute_values(":shard", text(shard.to_string()))
+            .expression_attribute_values(":now", text(now.to_string()));
+        let mut pages = query.into_paginator().items().send();
+        let mut due = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| StoreError::unavailable(&error))?;
+            let key = Key::of(Table::Payments, &item);
+            due.extend(key.and_then(|key| Some((key.partition.parse().ok()?, key.sort.parse().ok()?))));
+            if due.len() >= bounds::SWEEP_PER_SHARD {
+                break;
+            }
+        }
+        Ok(due)
+    }
+
+    /// The invoice with its payments' items, in the order in which they were made.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn payments_of(&self, tenant: &TenantId, invoice: &InvoiceId) -> Result<Vec<Payment>, StoreError> {
+        let Some(invoice) = self.get::<Invoice>(&Key::invoice(tenant, invoice)).await? else {
+            return Ok(Vec::new());
+        };
+        let mut payments = Vec::new();
+        for ids in invoice.payments.chunks(bounds::PAGE_MAX) {
+            let keys: Vec<Key> = ids.iter().map(|id| Key::payment(tenant, id)).collect();
+            let found = self.read(keys.clone(), Consistency::Strong).await?;
+            for key in &keys {
+                payments.extend(found.get::<Payment>(key)?);
+            }
+        }
+        Ok(payments)
+    }
+
+    async fn page<T: DeserializeOwned>(
+        &self,
+        list: &List<'_>,
+        tenant: &TenantId,
+        page: &PageRequest,
+        keep: impl Fn(&T) -> bool,
+    ) -> Result<Page<T>, ListError> {
+        let mut start = page.cursor.as_deref().map(|cursor| decode(cursor, list, tenant)).transpose()?;
+        let mut items = Vec::new();
+        for _ in 0..bounds::PAGES_PER_LIST {
+            let wanted = page.limit.saturating_sub(items.len());
+            let query = self.query(list, tenant).limit(i32::try_from(wanted).unwrap_or(1));
+            let answer = query.set_exclusive_start_key(start.take()).send().await.map_err(|error| {
+                let refused = error.as_service_error().and_then(|e| e.meta().code()) == Some("ValidationException");
+                // A cursor of the right form with keys that were never given out.
+                if page.cursor.is_some() && refused { ListError::Cursor } else { StoreError::unavailable(&error).into() }
+            })?;
+            let keys: Vec<Key> = answer
+                .items()
+                .iter()
+                .filter_map(|item| Key::of(list.table, item))
+                .filter(|key| key.sort.starts_with(list.prefix))
+                .collect();
+            let found = if keys.is_empty() { super::Items::default() } else { self.read(keys.clone(), Consistency::Invoices).await? };
+            for key in &keys {
+                items.extend(found.get::<T>(key)?.filter(&keep));
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() || items.len() >= page.limit {
+                break;
+            }
+        }
+        Ok(Page { items, cursor: start.map(|key| encode(&key, list)) })
+    }
+
+    fn query(&self, list: &List<'_>, tenant: &TenantId) -> QueryFluentBuilder {
+        let condition = match list.and {
+            Some((and, _)) => format!("tenant_id = :tenant AND {and}"),
+            None => "tenant_id = :tenant".to_owned(),
+        };
+        self.db
+            .query()
+            .table_name(self.name(list.table))
+            .set_index_name(list.index.map(str::to_owned))
+            .key_condition_expression(condition)
+            .set_expression_attribute_values(Some(HashMap::from_iter(
+                [(":tenant".to_owned(), text(tenant.as_str()))]
+                    .into_iter()
+                    .chain(list.and.map(|(_, value)| (":and".to_owned(), text(value)))),
+            )))
+            .scan_index_forward(false)
+    }
+}
+
+fn encode(last: &Item, list: &List<'_>) -> String {
+    let keys: BTreeMap<&str, &str> =
+        list.cursor.iter().filter_map(|name| Some((*name, last.get(*name)?.as_s().ok()?.as_str()))).collect();
+    BASE64URL_NOPAD.encode(serde_json::to_string(&keys).unwrap_or_default().as_bytes())
+}
+
+/// The tenant in the key is always the caller's own, whatever the cursor says.
+fn decode(cursor: &str, list: &List<'_>, tenant: &TenantId) -> Result<Item, ListError> {
+    let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| ListError::Cursor)?;
+    let keys: BTreeMap<String, String> = serde_json::from_slice(&bytes).map_err(|_| ListError::Cursor)?;
+    if keys.len() != list.cursor.len() || !list.cursor.iter().all(|name| keys.contains_key(*name)) {
+        return Err(ListError::Cursor);
+    }
+    let mut item: Item = keys.into_iter().map(|(name, value)| (name, text(value))).collect();
+    item.insert("tenant_id".to_owned(), text(tenant.as_str()));
+    Ok(item)
+}

@@ -1,0 +1,209 @@
+//! What a commit can hold: each kind of write with the condition that keeps it safe.
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use serde::Serialize;
+
+use super::commit::{Commit, Part, text};
+use super::{CustomerRecord, Item, Key, Store, StoreError, Table};
+use crate::id::{TenantId, UserId};
+use crate::model::alert::{AgentRun, Alert};
+use crate::model::audit::Entry;
+use crate::model::invoice::Invoice;
+use crate::model::method::Method;
+use crate::model::payment::Payment;
+use crate::model::tenant::{Member, Settings};
+
+/// What must hold for an item to be put.
+enum Guard {
+    /// There is none yet.
+    Absent,
+    /// The number attribute is still what was read.
+    Still(&'static str, u64),
+    /// Anything.
+    Nothing,
+}
+
+const OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
+
+impl Commit {
+    /// The settings: made (`read_version` 0), or changed since that version.
+    pub fn settings(&mut self, store: &Store, settings: &Settings, read_version: u64) {
+        let key = Key::settings(&settings.tenant_id);
+        self.put(store, Part::Settings, &key, settings, changed_since(read_version));
+    }
+
+    /// A member, as it is now; the settings' version guards it.
+    pub fn member(&mut self, store: &Store, member: &Member) {
+        let key = Key::member(&member.tenant_id, &member.user_id);
+        self.put(store, Part::Member, &key, member, Guard::Nothing);
+    }
+
+    /// A member no more; the settings' version guards it.
+    pub fn remove_member(&mut self, store: &Store, tenant: &TenantId, user: &UserId) {
+        let key = Key::member(tenant, user);
+        let delete = Delete::builder().table_name(store.name(key.table)).set_key(Some(key.attributes())).build();
+        let write = delete.map(|delete| TransactWriteItem::builder().delete(delete).build());
+        self.push(Part::Member, write.map_err(|e| StoreError::unavailable(&e)));
+    }
+
+    /// An invoice: made (`read_version` 0), or changed since that version.
+    pub fn invoice(&mut self, store: &Store, invoice: &Invoice, read_version: u64) {
+        let key = Key::invoice(&invoice.tenant_id, &invoice.invoice_id);
+        self.put(store, Part::Invoice, &key, invoice, changed_since(read_version));
+    }
+
+    /// Takes the bill of an invoice; with `allow_duplicate` beside others.
+    pub fn take_bill(&mut self, store: &Store, invoice: &Invoice, allow_duplicate: bool) {
+        let condition = (!allow_duplicate).then_some("attribute_not_exists(holders)");
+        self.bill(store, invoice, "SET writer = :writer ADD holders :holder", condition);
+    }
+
+    /// Gives the bill of an invoice back.
+    pub fn release_bill(&mut self, store: &Store, invoice: &Invoice) {
+        self.bill(store, invoice, "SET writer = :writer DELETE holders :holder", None);
+    }
+
+    fn bill(&mut self, store: &Store, invoice: &Invoice, change: &str, condition: Option<&str>) {
+        let key = Key::new(Table::Invoices, &invoice.tenant_id, invoice.bill_key());
+        let holder = AttributeValue::Ss(vec![invoice.invoice_id.to_string()]);
+        let update = Update::builder()
+            .table_name(store.name(key.table))
+            .set_key(Some(key.attributes()))
+            .update_expression(change)
+            .set_condition_expression(condition.map(str::to_owned))
+            .expression_attribute_values(":writer", text(&self.writer))
+            .expression_attribute_values(":holder", holder)
+            .return_values_on_condition_check_failure(OLD)
+            .build();
+        let write = update.map(|update| TransactWriteItem::builder().update(update).build());
+        self.push(Part::Bill, write.map_err(|e| StoreError::unavailable(&e)));
+    }
+
+    /// A new payment: its conditional put is the lock, for ever.
+    pub fn new_payment(&mut self, store: &Store, payment: &Payment) {
+        let key = Key::payment(&payment.tenant_id, &payment.id);
+        self.put(store, Part::Payment, &key, payment, Guard::Absent);
+    }
+
+    /// A payment that was changed, and its revision moved on by one, since it was read.
+    pub fn payment(&mut self, store: &Store, payment: &Payment) {
+        let key = Key::payment(&payment.tenant_id, &payment.id);
+        let guard = Guard::Still("revision", payment.revision.saturating_sub(1));
+        self.put(store, Part::Payment, &key, payment, guard);
+    }
+
+    /// A payment method: made (`read_version` 0), or changed since that version.
+    pub fn method(&mut self, store: &Store, method: &Method, read_version: u64) {
+        let key = Key::method(&method.tenant_id, &method.id);
+        self.put(store, Part::Method, &key, method, changed_since(read_version));
+    }
+
+    /// The default method of its owner: a copy, so that a payment reads it in one go.
+    pub fn default_method(&mut self, store: &Store, method: &Method) {
+        let key = Key::new(Table::PaymentMethods, &method.tenant_id, method.default_key());
+        self.put(store, Part::Free, &key, method, Guard::Nothing);
+    }
+
+    /// The first default method of its owner, unless there is one.
+    pub fn first_default_method(&mut self, store: &Store, method: &Method) {
+        let key = Key::new(Table::PaymentMethods, &method.tenant_id, method.default_key());
+        self.put(store, Part::Method, &key, method, Guard::Absent);
+    }
+
+    /// The gateway's customer that stands for an owner. Of two at once the last stays; each method knows its own.
+    pub fn customer(&mut self, store: &Store, key: &Key, customer: &CustomerRecord) {
+        self.put(store, Part::Free, key, customer, Guard::Nothing);
+    }
+
+    /// An audit entry; nobody has written this one yet.
+    pub fn entry(&mut self, store: &Store, entry: Entry) {
+        let write = item(&entry).and_then(|mut item| {
+            item.insert("writer".to_owned(), text(&self.writer));
+            let put = Put::builder()
+                .table_name(store.name(Table::AuditLog))
+                .set_item(Some(item))
+                .condition_expression("attribute_not_exists(entity)")
+                .return_values_on_condition_check_failure(OLD)
+                .build();
+            put.map(|put| TransactWriteItem::builder().put(put).build()).map_err(|e| StoreError::unavailable(&e))
+        });
+        self.push(Part::Audit, write);
+        self.entries.push(entry);
+    }
+
+    /// An agent run.
+    pub fn run(&mut self, store: &Store, run: &AgentRun) {
+        let key = Key::new(Table::AgentRuns, &run.tenant_id, run.run_id.as_str());
+        self.put(store, Part::Free, &key, run, Guard::Nothing);
+    }
+
+    /// An alert: new, or once more. Without a condition: it never makes a settlement fail.
+    pub fn alert(&mut self, store: &Store, alert: &Alert) {
+        let key = Key::new(Table::Alerts, &alert.tenant_id, alert.alert_id.as_str());
+        let change = "SET kind = :kind, severity = :severity, #status = :open, message = :message, \
+                      next_action = :next_action, invoice_id = :invoice, payment_id = :payment, last_seen = :at, \
+                      first_seen = if_not_exists(first_seen, :at), open_tenant = :tenant, writer = :writer \
+                      ADD #count :one";
+        let update = Update::builder()
+            .table_name(store.name(key.table))
+            .set_key(Some(key.attributes()))
+            .update_expression(change)
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":kind", text(alert.kind.as_str()))
+            .expression_attribute_values(":severity", text(alert.severity.as_str()))
+            .expression_attribute_values(":open", text("open"))
+            .expression_attribute_values(":message", text(&alert.message))
+            .expression_attribute_values(":next_action", text(&alert.next_action))
+            .expression_attribute_values(":invoice", text(alert.invoice_id.as_str()))
+            .expression_attribute_values(":payment", text(alert.payment_id.as_str()))
+            .expression_attribute_values(":at", text(alert.at.to_string()))
+            .expression_attribute_values(":tenant", text(alert.tenant_id.as_str()))
+            .expression_attribute_values(":writer", text(&self.writer))
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .build();
+        let write = update.map(|update| TransactWriteItem::builder().update(update).build());
+        self.push(Part::Free, write.map_err(|e| StoreError::unavailable(&e)));
+    }
+
+    fn put<T: Serialize>(&mut self, store: &Store, part: Part, key: &Key, value: &T, guard: Guard) {
+        let write = item(value).and_then(|mut item| {
+            item.extend(key.attributes());
+            item.insert("writer".to_owned(), text(&self.writer));
+            let put = Put::builder().table_name(store.name(key.table)).set_item(Some(item));
+            let put = match guard {
+                Guard::Nothing => put,
+                Guard::Absent => put
+                    .condition_expression("attribute_not_exists(#key)")
+                    .expression_attribute_names("#key", key.table.keys().1)
+                    .return_values_on_condition_check_failure(OLD),
+                Guard::Still(attribute, read) => put
+                    .condition_expression("#attribute = :read")
+                    .expression_attribute_names("#attribute", attribute)
+                    .expression_attribute_values(":read", AttributeValue::N(read.to_string()))
+                    .return_values_on_condition_check_failure(OLD),
+            };
+            let put = put.build().map_err(|e| StoreError::unavailable(&e))?;
+            Ok(TransactWriteItem::builder().put(put).build())
+        });
+        self.push(part, write);
+    }
+
+    fn push(&mut self, part: Part, write: Result<TransactWriteItem, StoreError>) {
+        match write {
+            Ok(write) => self.writes.push((part, write)),
+            Err(error) => self.broken = Some(error),
+        }
+    }
+}
+
+fn changed_since(version: u64) -> Guard {
+    if version == 0 { Guard::Absent } else { Guard::Still("version", version) }
+}
+
+fn item<T: Serialize>(value: &T) -> Result<Item, StoreError> {
+    serde_dynamo::aws_sdk_dynamodb_1::to_item(value)
+        .map_err(|error| StoreError::Malformed { table: "a write", reason: error.to_string() })
+}
