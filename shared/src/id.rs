@@ -65,8 +65,9 @@ id!(
 id!(
     /// A user of a tenant, as the identity provider names them.
     UserId,
-    "a user id has 1 to 100 visible ASCII characters",
-    |text| (1..=100).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    "a user id has 1 to 100 visible ASCII characters other than / ? # %",
+    // Those four change meaning in a path, and API Gateway decodes paths.
+    |text| (1..=100).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && !b"/?#%".contains(&b))
 );
 id!(
     /// An invoice; chosen by the client or made by us.

@@ -1,1 +1,148 @@
-//! x
+//! Payments: pay, list, read, cancel, resolve.
+
+mod request;
+mod response;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::StatusCode;
+use shared::api::caller::Caller;
+use shared::api::form::Body;
+use shared::api::idempotency::IdempotencyKey;
+use shared::api::problem::Problem;
+use shared::api::{Params, Route, page, view};
+use shared::app::App;
+use shared::flow::pay::PayOrder;
+use shared::flow::{self, Invocation, Stop, cancel, recover, refuse, require, resolve};
+use shared::id::{InvoiceId, PaymentId, fingerprint};
+use shared::model::payment::{Payment, PaymentStatus};
+use shared::policy::refusal::{Code, Refusal};
+use shared::policy::roles::Permission;
+use shared::store::Key;
+use shared::store::list::Page;
+
+/// The routes; the template has the same.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::new("POST", "/payments", post(pay)),
+        Route::new("GET", "/payments", get(list)),
+        Route::new("GET", "/payments/{id}", get(read)),
+        Route::new("POST", "/payments/{id}/cancel", post(cancel_payment)),
+        Route::new("POST", "/payments/{id}/resolve", post(resolve_payment)),
+    ]
+}
+
+/// The router.
+#[must_use]
+pub fn router(app: App) -> Router {
+    shared::api::router(app, routes())
+}
+
+async fn pay(
+    State(app): State<App>,
+    caller: Caller,
+    IdempotencyKey(key): IdempotencyKey,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let invocation = &caller.invocation;
+    let mut invoice = None;
+    let outcome = match order(key, body, &mut invoice) {
+        Ok(order) => flow::pay::pay(&app, invocation, &order).await.map_err(Problem::from),
+        Err(refusals) => Err(Problem::from(refusals)),
+    };
+    match outcome {
+        Ok(result) => Ok(response::paid(result)),
+        Err(problem) => {
+            if problem.code().status() < 500 {
+                refuse::refuse(&app, invocation, invoice.as_deref(), problem.refusals()).await;
+            }
+            Err(problem)
+        }
+    }
+}
+
+/// The order of a request; `invoice` learns what the body names even where its form is wrong.
+fn order(
+    key: Result<Option<String>, Refusal>,
+    body: Result<shared::api::form::Fields, shared::api::form::Unreadable>,
+    invoice: &mut Option<String>,
+) -> Result<PayOrder, Vec<Refusal>> {
+    let fields = body.map_err(|unreadable| vec![unreadable.0])?;
+    *invoice = fields.peek("invoice_id").filter(|id| id.parse::<InvoiceId>().is_ok()).map(str::to_owned);
+    let key = key.map_err(|refusal| vec![refusal])?;
+    let fingerprint = fingerprint(&["POST /payments", &fields.canonical()]);
+    Ok(PayOrder { request: request::pay(fields)?, key, fingerprint })
+}
+
+async fn list(State(app): State<App>, caller: Caller, mut params: Params) -> Result<Response, Problem> {
+    let invocation = &caller.invocation;
+    let request = params.page();
+    let invoice = params.0.parsed::<InvoiceId>("invoice_id");
+    let status = params.0.choice("status", PaymentStatus::ALL);
+    params.0.finish()?;
+    require(&app, invocation, Permission::PaymentsRead).await?;
+    let keep = |payment: &Payment| status.is_none_or(|status| payment.status == status);
+    let found = match invoice {
+        // The invoice lists its payments; there are few.
+        Some(invoice) => {
+            let payments = app.store.payments_of(invocation.tenant(), &invoice).await.map_err(Stop::from)?;
+            Page { items: payments.into_iter().rev().filter(|payment| keep(payment)).collect(), cursor: None }
+        }
+        None => app.store.payments(invocation.tenant(), &request, keep).await.map_err(Stop::from)?,
+    };
+    Ok(page(found, |payment| view::payment(&payment, None)))
+}
+
+async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+    let invocation = &caller.invocation;
+    require(&app, invocation, Permission::PaymentsRead).await?;
+    let payment = find(&app, invocation, &id).await?;
+    let recovered = recover::touch(&app, invocation, payment).await?;
+    Ok(response::about(
+        &recovered.payment,
+        (StatusCode::OK, axum::Json(view::payment(&recovered.payment, recovered.next_action.as_ref()))).into_response(),
+    ))
+}
+
+async fn cancel_payment(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let invocation = &caller.invocation;
+    require(&app, invocation, Permission::PaymentsRefund).await?;
+    let payment = find(&app, invocation, &id).await?;
+    let payment = cancel::cancel(&app, invocation, payment).await?;
+    Ok(response::state(&payment))
+}
+
+async fn resolve_payment(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let invocation = &caller.invocation;
+    let resolution = request::resolution(body.map_err(|unreadable| unreadable.0)?)?;
+    require(&app, invocation, Permission::PaymentsResolve).await?;
+    let payment = find(&app, invocation, &id).await?;
+    let payment = resolve::resolve(&app, invocation, payment, &resolution).await?;
+    Ok(response::state(&payment))
+}
+
+/// The payment of this tenant with our id or the gateway's.
+async fn find(app: &App, invocation: &Invocation, id: &str) -> Result<Payment, Stop> {
+    let tenant = invocation.tenant();
+    let ours = match id.parse::<PaymentId>() {
+        Ok(ours) => Some(ours),
+        Err(_) => app.store.payment_by_reference(tenant, id).await?,
+    };
+    let payment = match ours {
+        Some(ours) => app.store.get::<Payment>(&Key::payment(tenant, &ours)).await?,
+        None => None,
+    };
+    payment.ok_or_else(|| Stop::refused(Refusal::new(Code::PaymentNotFound, "There is no such payment.")))
+}

@@ -1,2 +1,10 @@
-//! x
-fn main() {}
+//! The function `settings`.
+
+use shared::app::App;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    shared::telemetry::init();
+    let app = App::from_env().await?;
+    lambda_http::run(settings::router(app)).await
+}

@@ -195,7 +195,9 @@ impl Fields {
     /// A field that must be there; says so unless something else is wrong with it already.
     pub fn required<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
         let path = format!("{}{name}", self.path);
-        let judged = self.refusals.iter().any(|refusal| refusal.field.as_deref() == Some(&path));
+        // Of the field itself or of one inside it.
+        let about = |field: &str| field.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let judged = self.refusals.iter().any(|refusal| refusal.field.as_deref().is_some_and(about));
         if value.is_none() && !judged {
             self.refuse(Code::MissingField, name, format!("{path} is required."));
         }

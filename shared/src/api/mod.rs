@@ -14,6 +14,7 @@ use axum::extract::{FromRequestParts, MatchedPath, Query, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
+use http::HeaderValue;
 use http::request::Parts;
 use lambda_http::RequestExt;
 use serde_json::{Value, json};
@@ -68,13 +69,17 @@ async fn request_line(
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
     let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
     let mut response = next.run(request).await;
+    let about = response.extensions_mut().remove::<About>().unwrap_or_default();
+    let replayed = response.extensions_mut().remove::<Replayed>().is_some();
     let problem = response.extensions_mut().remove::<Problem>();
     let code = problem.as_ref().map(|problem| problem.code().as_str());
     if let Some(problem) = &problem {
         problem.log(&request_id);
         response = problem.render(&request_id);
     }
-    let about = response.extensions().get::<About>().cloned().unwrap_or_default();
+    if replayed {
+        response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    }
     tracing::info!(
         request_id,
         %method,
@@ -89,6 +94,10 @@ async fn request_line(
     );
     response
 }
+
+/// Marks the answer to a request that was made before.
+#[derive(Clone, Copy, Debug)]
+pub struct Replayed;
 
 /// Ids that a response is about, for its log line.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,15 @@
-//! How things look to clients: JSON views that several functions answer with.
+//! How things look to clients: what several functions answer with, and read from bodies.
 
 use serde_json::{Value, json};
 
-use crate::gateway::NextAction;
+use super::form::Fields;
+use crate::bounds;
 use crate::flow::settle::waits_until;
+use crate::gateway::NextAction;
 use crate::model::confirmation;
-use crate::model::invoice::Invoice;
+use crate::model::invoice::{Counterparty, Invoice};
 use crate::model::payment::{Payment, PaymentStatus};
+use crate::policy::refusal::Code;
 
 /// A payment, as confirmed, read and listed.
 #[must_use]
@@ -41,6 +44,36 @@ pub fn payment(payment: &Payment, next_action: Option<&NextAction>) -> Value {
         }
     }
     view
+}
+
+/// A counterparty, as clients send it.
+pub fn counterparty(body: &mut Fields) -> Option<Counterparty> {
+    let name = body.text("name", bounds::NAME_CHARS);
+    let name = body.required("name", name);
+    let email = email(body, "email");
+    let customer_id = body.parsed("customer_id");
+    let vendor_id = body.parsed("vendor_id");
+    let stripe_account = body.text("stripe_account", bounds::NAME_CHARS);
+    let is_account = |id: &String| {
+        id.strip_prefix("acct_").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
+    };
+    if stripe_account.as_ref().is_some_and(|id| !is_account(id)) {
+        body.refuse(Code::InvalidField, "stripe_account", "The id of a connected account, acct_…, is expected.");
+    }
+    let paypal_email = self::email(body, "paypal_email");
+    let plaid_method_id = body.parsed("plaid_method_id");
+    Some(Counterparty { name: name?, email, customer_id, vendor_id, stripe_account, paypal_email, plaid_method_id })
+}
+
+/// An e-mail address; only its shape is looked at.
+pub fn email(body: &mut Fields, name: &str) -> Option<String> {
+    let email = body.text(name, bounds::NAME_CHARS)?;
+    let parts: Vec<&str> = email.split('@').collect();
+    if !matches!(parts.as_slice(), [user, host] if !user.is_empty() && !host.is_empty()) || email.contains(' ') {
+        body.refuse(Code::InvalidField, name, "An e-mail address is expected.");
+        return None;
+    }
+    Some(email)
 }
 
 /// An invoice.
