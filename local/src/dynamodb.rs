@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 #[derive(Clone, Debug)]
 pub struct DynamoDb {
     endpoint: String,
+    shared: bool,
 }
 
 /// Why DynamoDB did not start.
@@ -36,7 +37,19 @@ impl DynamoDb {
         };
         let endpoint = format!("http://{}", listener.local_addr()?);
         tokio::spawn(dynoxide::server::serve_on(listener, database));
-        Ok(Self { endpoint })
+        Ok(Self { endpoint, shared: false })
+    }
+
+    /// Another engine, which runs elsewhere and may serve others too.
+    #[must_use]
+    pub fn at(endpoint: String) -> Self {
+        Self { endpoint, shared: true }
+    }
+
+    /// Whether others use it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// The URL for `AWS_ENDPOINT_URL_DYNAMODB`.

@@ -1,8 +1,13 @@
-//! x
+//! Passerelle on a laptop: the functions as they are, and stand-ins for everything around them.
 
 pub mod api_gateway;
+pub mod client;
+pub mod demo;
 pub mod dynamodb;
 pub mod secrets_manager;
+pub mod seed;
+pub mod stack;
+pub mod stripe;
 pub mod tables;
 pub mod template;
 pub mod token;

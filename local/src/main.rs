@@ -1,2 +1,122 @@
-//! x
-fn main() {}
+//! `passerelle`: the bundle on a laptop.
+#![expect(clippy::print_stdout, reason = "a command line speaks to people")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use local::demo;
+use local::seed::{self, ADMIN, TENANT};
+use local::stack::{Options, Stack};
+use local::token;
+use serde_json::json;
+use shared::clock::Clock;
+
+/// Passerelle on a laptop: API, DynamoDB, secrets and a simulated Stripe in one process.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts everything and stays (what no command at all does)
+    Serve(Serve),
+    /// Prints a token for a user, and nothing else
+    Token {
+        /// The user
+        user: String,
+        /// The user's tenant
+        #[arg(long, default_value = TENANT)]
+        tenant: String,
+        /// With the scope that may set up the tenant
+        #[arg(long)]
+        operator: bool,
+    },
+    /// Asks the running stack to do what is due
+    Execute {
+        /// As if it were this time (RFC 3339)
+        #[arg(long)]
+        at: Option<String>,
+        /// The first port of the running stack
+        #[arg(long, default_value_t = 9000)]
+        port: u16,
+    },
+    /// Plays the story on free ports, shows it, and exits 0 only if all of it held
+    Demo {
+        /// The first port, instead of free ones
+        #[arg(long)]
+        port: Option<u16>,
+    },
+}
+
+#[derive(clap::Args)]
+struct Serve {
+    /// The first port: the API. DynamoDB has the next, secrets the one after, Stripe the eleventh after
+    #[arg(long, default_value_t = 9000)]
+    port: u16,
+    /// Keeps everything in this folder
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = Arguments::parse().command.unwrap_or(Command::Serve(Serve { port: 9000, data: None }));
+    if !matches!(command, Command::Demo { .. }) {
+        shared::telemetry::init();
+    }
+    match run(command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("passerelle: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
+    match command {
+        Command::Serve(arguments) => serve(arguments).await,
+        Command::Token { user, tenant, operator } => {
+            let scopes: &[&str] = if operator { &["passerelle/operator"] } else { &[] };
+            println!("{}", token::issue(&user, &tenant, scopes, &Clock::system())?);
+            Ok(())
+        }
+        Command::Execute { at, port } => {
+            // Beside the API, where EventBridge would be.
+            let url = format!("http://127.0.0.1:{}/execute", port.saturating_add(local::stack::CONTROL));
+            let answer = reqwest::Client::new().post(url).json(&json!({ "at": at })).send().await?;
+            println!("{}", answer.text().await?);
+            Ok(())
+        }
+        Command::Demo { port } => {
+            let stack = Stack::start(Options { port, ..Options::default() }).await?;
+            Ok(demo::run(&stack).await?)
+        }
+    }
+}
+
+async fn serve(arguments: Serve) -> Result<(), Box<dyn std::error::Error>> {
+    let port = Some(arguments.port);
+    let stack = Stack::start(Options { port, data: arguments.data, ..Options::default() }).await?;
+    seed::acme(&stack).await?;
+    let urls = &stack.urls;
+    let token = token::issue(ADMIN, TENANT, &[], &stack.clock)?;
+    println!("API              {}", urls.api);
+    println!("DynamoDB         {}", urls.dynamodb);
+    println!("Secrets Manager  {}", urls.secrets);
+    println!("Stripe           {}", urls.stripe);
+    println!("\nA token of {ADMIN}, tenant {TENANT}, for 12 hours:\n\n  export TOKEN={token}\n");
+    println!("Three commands to try:\n");
+    println!("  curl -s -H \"Authorization: Bearer $TOKEN\" {}/invoices", urls.api);
+    println!(
+        "  curl -s -H \"Authorization: Bearer $TOKEN\" -d '{{\"invoice_id\":\"INV-2025-001\",\"payment_method\":\"stripe\"}}' {}/payments",
+        urls.api
+    );
+    println!("  curl -s -H \"Authorization: Bearer $TOKEN\" {}/invoices/INV-2025-001/audit\n", urls.api);
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}

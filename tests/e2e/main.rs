@@ -1,1 +1,24 @@
-//! x
+//! The bundle from the outside: real routers, the real AWS SDK, real HTTP to the simulators.
+//!
+//! Every test starts a stack of its own, with a clock that only the test moves. `logs` watches every line that any of
+//! them writes.
+
+mod approval;
+mod audit;
+mod cards;
+mod golden;
+mod invoices;
+mod isolation;
+mod logs;
+mod methods;
+mod money;
+mod outcome;
+mod pay;
+mod recovery;
+mod replay;
+mod resolution;
+mod routes;
+mod settings;
+mod store_faults;
+mod validation;
+mod world;

@@ -234,6 +234,12 @@ impl Store {
         Self { db, tables, clock }
     }
 
+    /// The same, going by another clock.
+    #[must_use]
+    pub fn at(&self, clock: Clock) -> Self {
+        Self { clock, ..self.clone() }
+    }
+
     fn name(&self, table: Table) -> &str {
         match table {
             Table::Tenants => &self.tables.tenants,

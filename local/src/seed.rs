@@ -1,0 +1,120 @@
+//! The tenant `acme`, set up as a customer would do it: through the API, and a secret. Seeded again, nothing changes.
+
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Client, NoAnswer};
+use crate::stack::Stack;
+use crate::token::{self, TokenError};
+
+/// The seeded tenant.
+pub const TENANT: &str = "acme";
+/// Its first admin.
+pub const ADMIN: &str = "admin@example.com";
+
+const ACCOUNT: &str = "acct_acme";
+const VENDOR_ACCOUNT: &str = "acct_officesupplies";
+
+/// Why the seeds did not take.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// The API did not answer.
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
+    /// A token could not be made.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The secret could not be kept.
+    #[error("the secret could not be kept: {0}")]
+    Secret(#[from] std::io::Error),
+    /// The API refused a seed.
+    #[error("{what} was answered {status}: {body}")]
+    Refused {
+        /// What was sent.
+        what: String,
+        /// The answer's status.
+        status: u16,
+        /// The answer.
+        body: Value,
+    },
+}
+
+/// A client in the name of a user of `tenant`.
+///
+/// # Errors
+/// When the token can't be made.
+pub fn client(stack: &Stack, tenant: &str, user: &str) -> Result<Client, TokenError> {
+    Ok(Client::new(&stack.urls.api, token::issue(user, tenant, &[], &stack.clock)?))
+}
+
+/// A client in the name of the operator, who may set up `tenant`.
+///
+/// # Errors
+/// When the token can't be made.
+pub fn operator(stack: &Stack, tenant: &str) -> Result<Client, TokenError> {
+    Ok(Client::new(&stack.urls.api, token::issue("operator", tenant, &["passerelle/operator"], &stack.clock)?))
+}
+
+/// Sets up `acme`: settings, members, a Stripe account, cards, approved invoices.
+///
+/// # Errors
+/// [`SeedError`].
+pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
+    // Made up for this process; the simulator knows it by the same words.
+    let key = "sk_test_acme_local_stack";
+    stack.stripe.add_account(ACCOUNT, key);
+    stack.stripe.add_connected_account(ACCOUNT, VENDOR_ACCOUNT);
+    stack.secrets.put(
+        "passerelle/acme/stripe",
+        &json!({ "account": ACCOUNT, "secret_key": key, "webhook_secrets": ["whsec_acme_local_stack"] }),
+    )?;
+
+    let operator = operator(stack, TENANT)?;
+    let settings = json!({ "name": "Acme Corporation", "timezone": "America/New_York",
+                           "gateways": { "stripe": { "enabled": true } } });
+    let admin = json!({ "roles": ["admin"], "approval_limits": { "*": null } });
+    // On data that was kept, the tenant has admins of its own and the operator no say.
+    let made = operator.put("/tenant", &settings).await?;
+    if made.status == 200 {
+        ok("PUT /tenant", made)?;
+        ok("PUT /members/admin", operator.put("/members/admin@example.com", &admin).await?)?;
+    }
+
+    let admin = client(stack, TENANT, ADMIN)?;
+    let approver = json!({ "roles": ["approver"], "approval_limits": { "USD": 1_000_000 } });
+    for (user, member) in [
+        ("jdoe", approver),
+        ("clerk", json!({ "roles": ["clerk"] })),
+        ("worker", json!({ "roles": ["service"] })),
+    ] {
+        ok("PUT /members", admin.put(&format!("/members/{user}"), &member).await?)?;
+    }
+    for card in [
+        json!({ "gateway": "stripe", "reference": "pm_card_visa" }),
+        json!({ "gateway": "stripe", "reference": "pm_card_mastercard", "customer_id": "globex" }),
+    ] {
+        ok("POST /payment-methods", admin.post("/payment-methods", &card).await?)?;
+    }
+
+    let clerk = client(stack, TENANT, "clerk")?;
+    let vendor = json!({ "name": "Office Supplies Ltd", "vendor_id": "office-supplies", "stripe_account": VENDOR_ACCOUNT });
+    let customer = json!({ "name": "Globex Corporation", "customer_id": "globex" });
+    for invoice in [
+        json!({ "invoice_id": "INV-2025-001", "kind": "payable", "counterparty": vendor, "amount": 50_000, "currency": "USD" }),
+        json!({ "invoice_id": "INV-2025-002", "kind": "receivable", "counterparty": customer, "amount": 125_000, "currency": "USD" }),
+        json!({ "invoice_id": "INV-2025-003", "kind": "receivable", "counterparty": customer, "amount": 9_900, "currency": "EUR" }),
+    ] {
+        let made = ok("POST /invoices", clerk.post("/invoices", &invoice).await?)?;
+        if made.body.get("status") == Some(&json!("draft")) {
+            let id = invoice.get("invoice_id").and_then(Value::as_str).unwrap_or_default();
+            ok("approve", admin.post(&format!("/invoices/{id}/approve"), &json!({})).await?)?;
+        }
+    }
+    Ok(())
+}
+
+fn ok(what: &str, answer: Answer) -> Result<Answer, SeedError> {
+    if (200..300).contains(&answer.status) {
+        return Ok(answer);
+    }
+    Err(SeedError::Refused { what: what.to_owned(), status: answer.status, body: answer.body })
+}

@@ -1,0 +1,239 @@
+//! The whole bundle in one process: tables and routes from the template, the functions' own routers behind an API
+//! Gateway, DynamoDB and Secrets Manager over HTTP, and the gateways' simulators.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use serde_json::{Value, json};
+use shared::app::{App, StartError};
+use shared::clock::{Clock, Time};
+use shared::config::{Config, ConfigError};
+use shared::flow::recover;
+use tokio::net::TcpListener;
+
+use crate::api_gateway::{ApiGateway, NoRouter};
+use crate::dynamodb::{DynamoDb, DynamoDbError};
+use crate::secrets_manager::SecretsManager;
+use crate::stripe::{self, Stripe};
+use crate::tables::{self, TablesError};
+use crate::template::{Template, TemplateError};
+
+/// The name that the tables' names begin with.
+const STACK: &str = "passerelle";
+/// Time that one run of the executor has, as in Lambda.
+const EXECUTOR_TIME: Duration = Duration::from_mins(15);
+
+/// How the stack is to run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The first port; `None`: free ones.
+    pub port: Option<u16>,
+    /// Where data is kept; `None`: in memory.
+    pub data: Option<PathBuf>,
+    /// The time that everything in it goes by.
+    pub clock: Clock,
+    /// Time for one request to a gateway, where it is not the usual one.
+    pub gateway_timeout: Option<Duration>,
+    /// Nothing new moves money.
+    pub payments_paused: bool,
+    /// Where the functions reach DynamoDB, when something stands in between.
+    pub dynamodb_proxy: Option<String>,
+}
+
+/// Why the stack did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// A port is taken, or a file can't be used.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The template.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// DynamoDB.
+    #[error(transparent)]
+    DynamoDb(#[from] DynamoDbError),
+    /// The tables.
+    #[error(transparent)]
+    Tables(#[from] TablesError),
+    /// The functions' configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The functions' clients.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A function of the template has no code.
+    #[error(transparent)]
+    NoRouter(#[from] NoRouter),
+}
+
+/// A running stack. It serves until the process ends.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// Where its parts are.
+    pub urls: Urls,
+    /// What the functions work with.
+    pub app: App,
+    /// The Stripe simulator.
+    pub stripe: Stripe,
+    /// Secrets Manager.
+    pub secrets: SecretsManager,
+    /// The tables' names by environment variable.
+    pub tables: HashMap<String, String>,
+    /// DynamoDB, without the functions in between.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Where the parts are.
+#[derive(Clone, Debug)]
+pub struct Urls {
+    /// The API.
+    pub api: String,
+    /// DynamoDB.
+    pub dynamodb: String,
+    /// Secrets Manager.
+    pub secrets: String,
+    /// Runs the executor: what EventBridge does in AWS.
+    pub control: String,
+    /// Stripe.
+    pub stripe: String,
+}
+
+/// Ports count from the first.
+const DYNAMODB: u16 = 1;
+const SECRETS: u16 = 2;
+/// Where the executor is asked to run.
+pub const CONTROL: u16 = 3;
+const STRIPE: u16 = 11;
+
+impl Stack {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// [`StackError`] says which part could not start.
+    pub async fn start(options: Options) -> Result<Self, StackError> {
+        let template = Template::bundled()?;
+        let clock = options.clock.clone();
+        if let Some(directory) = &options.data {
+            std::fs::create_dir_all(directory).map_err(|source| failed(&directory.display(), source))?;
+        }
+        let file = |name: &str| options.data.as_ref().map(|directory| directory.join(name));
+        let bind = |offset: u16| listener(options.port, offset);
+
+        let dynamodb = DynamoDb::start(bind(DYNAMODB).await?, file("dynamodb.sqlite").as_deref())?;
+        // Another engine may stand in for the embedded one.
+        let database = match std::env::var("AWS_ENDPOINT_URL_DYNAMODB") {
+            Ok(endpoint) if !endpoint.is_empty() => DynamoDb::at(endpoint),
+            _ => dynamodb,
+        };
+        let tables: HashMap<String, String> =
+            tables::create(&database.client(), &template, &stack_name(&database)).await?.into_iter().collect();
+
+        let secrets = match file("secrets.json") {
+            Some(path) => SecretsManager::in_file(path.clone()).map_err(|source| failed(&path.display(), source))?,
+            None => SecretsManager::default(),
+        };
+        let secrets_listener = bind(SECRETS).await?;
+        let secrets_url = url(&secrets_listener)?;
+        tokio::spawn(secrets.clone().serve(secrets_listener));
+
+        let stripe = match file("stripe.json") {
+            Some(path) => Stripe::open(clock.clone(), &path).map_err(|source| failed(&path.display(), source))?,
+            None => Stripe::new(clock.clone()),
+        };
+        let stripe_listener = bind(STRIPE).await?;
+        let stripe_url = url(&stripe_listener)?;
+        tokio::spawn(stripe::serve(stripe.clone(), stripe_listener));
+
+        let mut config = Config::from_lookup(|name| match name {
+            "STRIPE_API_BASE" => std::env::var(name).ok().or_else(|| Some(stripe_url.clone())),
+            "PAYMENTS_PAUSED" => Some(options.payments_paused.to_string()),
+            _ => tables.get(name).cloned(),
+        })?;
+        config.gateway_timeout = options.gateway_timeout.unwrap_or(config.gateway_timeout);
+        let reached = options.dynamodb_proxy.map_or_else(|| database.clone(), DynamoDb::at);
+        let app = App::new(reached.client(), secrets_client(&secrets_url), config, clock.clone())?;
+
+        let functions: HashMap<String, Router> = HashMap::from([
+            ("pay".to_owned(), pay::router(app.clone())),
+            ("invoices".to_owned(), invoices::router(app.clone())),
+            ("settings".to_owned(), settings::router(app.clone())),
+            ("payment-methods".to_owned(), payment_methods::router(app.clone())),
+        ]);
+        let api_listener = bind(0).await?;
+        let api_url = url(&api_listener)?;
+        tokio::spawn(ApiGateway::new(&template, functions, clock.clone())?.serve(api_listener));
+
+        let control_listener = bind(CONTROL).await?;
+        let control_url = url(&control_listener)?;
+        let control = Router::new().route("/execute", post(execute)).with_state(app.clone());
+        tokio::spawn(async move { axum::serve(control_listener, control).await });
+
+        let urls = Urls {
+            api: api_url,
+            dynamodb: database.endpoint().to_owned(),
+            secrets: secrets_url,
+            control: control_url,
+            stripe: stripe_url,
+        };
+        Ok(Self { urls, app, stripe, secrets, tables, dynamodb: database.client(), clock })
+    }
+}
+
+/// Runs what is due at `{"at": TIME}`, else now.
+async fn execute(State(app): State<App>, body: axum::Json<Value>) -> axum::Json<Value> {
+    let at = body.get("at").and_then(Value::as_str).map(str::parse::<Time>);
+    let app = match at {
+        None => app,
+        Some(Ok(time)) => app.at(Clock::simulated(time)),
+        Some(Err(error)) => return axum::Json(json!({ "error": format!("at: {error}") })),
+    };
+    let request_id = uuid::Uuid::new_v4().to_string();
+    let deadline = app.clock.now().plus(EXECUTOR_TIME);
+    axum::Json(match recover::sweep(&app, &request_id, deadline).await {
+        Ok(swept) => json!({ "due": swept.due, "recovered": swept.recovered, "remaining": swept.remaining }),
+        Err(error) => json!({ "error": error.to_string() }),
+    })
+}
+
+/// A name of its own for each stack on a shared engine; the embedded one has only this stack.
+fn stack_name(database: &DynamoDb) -> String {
+    if database.is_shared() { format!("{STACK}-{}", uuid::Uuid::new_v4().simple()) } else { STACK.to_owned() }
+}
+
+fn secrets_client(endpoint: &str) -> aws_sdk_secretsmanager::Client {
+    let config = aws_sdk_secretsmanager::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .endpoint_url(endpoint);
+    aws_sdk_secretsmanager::Client::from_conf(config.build())
+}
+
+async fn listener(first: Option<u16>, offset: u16) -> Result<TcpListener, StackError> {
+    let port = first.map_or(0, |first| first.saturating_add(offset));
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpListener::bind(address).await.map_err(|source| failed(&format!("port {port}"), source))
+}
+
+fn url(listener: &TcpListener) -> Result<String, StackError> {
+    let address = listener.local_addr().map_err(|source| failed(&"a port", source))?;
+    Ok(format!("http://{address}"))
+}
+
+fn failed(what: &dyn std::fmt::Display, source: io::Error) -> StackError {
+    StackError::Io { what: what.to_string(), source }
+}

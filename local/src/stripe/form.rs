@@ -1,0 +1,82 @@
+//! Form parameters with brackets, and what Stripe checks of them first.
+
+use std::collections::BTreeMap;
+
+use super::error::ApiError;
+
+/// Parameters by their full name, such as `metadata[payment_id]`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Form(pub BTreeMap<String, String>);
+
+impl Form {
+    pub fn parse(text: &[u8]) -> Self {
+        Self(reqwest::Url::parse("form:/")
+            .map(|mut url| {
+                url.set_query(std::str::from_utf8(text).ok());
+                url.query_pairs().into_owned().collect()
+            })
+            .unwrap_or_default())
+    }
+
+    /// Refuses what the operation does not take. A known name covers its members: `metadata` covers `metadata[a]`.
+    pub fn only(&self, known: &[&str]) -> Result<(), ApiError> {
+        for name in self.0.keys() {
+            let base = name.split('[').next().unwrap_or(name);
+            if !known.contains(&base) && !known.contains(&name.as_str()) {
+                let message = format!("Received unknown parameter: {name}");
+                return Err(ApiError::parameter("parameter_unknown", name, &message));
+            }
+        }
+        self.check_metadata()
+    }
+
+    fn check_metadata(&self) -> Result<(), ApiError> {
+        let metadata = self.members("metadata");
+        if metadata.len() > 50 {
+            return Err(ApiError::request("Metadata can have at most 50 keys."));
+        }
+        for (key, value) in &metadata {
+            if key.len() > 40 || key.contains(['[', ']']) || value.chars().count() > 500 {
+                return Err(ApiError::parameter("parameter_invalid", &format!("metadata[{key}]"), "Invalid metadata."));
+            }
+        }
+        Ok(())
+    }
+
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub fn required(&self, name: &str) -> Result<&str, ApiError> {
+        match self.text(name) {
+            Some("") => Err(ApiError::parameter("parameter_invalid_empty", name, "You passed an empty string.")),
+            Some(value) => Ok(value),
+            None => {
+                let message = format!("Missing required param: {name}.");
+                Err(ApiError::parameter("parameter_missing", name, &message))
+            }
+        }
+    }
+
+    pub fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match text.parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(ApiError::parameter("parameter_invalid_integer", name, &format!("Invalid integer: {text}"))),
+        }
+    }
+
+    pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.text(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(ApiError::parameter("parameter_invalid", name, "Invalid boolean.")),
+        }
+    }
+
+    /// Values of `name[…]` by what is inside the brackets.
+    pub fn members(&self, name: &str) -> BTreeMap<String, String> {
+        let inside = |key: &str| key.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']').map(str::to_owned);
+        self.0.iter().filter_map(|(key, value)| Some((inside(key)?, value.clone()))).collect()
+    }
+}

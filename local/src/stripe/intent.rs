@@ -1,0 +1,302 @@
+//! PaymentIntents: created, confirmed, declined, authenticated, canceled, listed.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use shared::clock::Clock;
+
+use super::error::ApiError;
+use super::form::Form;
+use super::method::{Chargeable, set, text};
+use super::test_method::{self, Behaviour};
+use super::{BookEntry, State, new_id};
+
+type Answer = Result<Value, ApiError>;
+
+const CREATE: &[&str] = &[
+    "amount", "currency", "customer", "payment_method", "payment_method_types", "automatic_payment_methods", "confirm",
+    "off_session", "error_on_requires_action", "capture_method", "setup_future_usage", "mandate", "mandate_data",
+    "description", "statement_descriptor", "statement_descriptor_suffix", "metadata", "transfer_data", "transfer_group",
+    "on_behalf_of", "application_fee_amount", "receipt_email", "return_url", "expand", "confirmation_method",
+    "payment_method_options",
+];
+const MAX_AMOUNT: i64 = 99_999_999;
+
+/// Least charges that Stripe publishes, in its units.
+fn minimum(currency: &str) -> i64 {
+    match currency {
+        "usd" | "eur" | "aud" | "cad" | "chf" | "nzd" | "sgd" | "inr" | "brl" | "jpy" | "krw" => 50,
+        "gbp" => 30,
+        "dkk" => 250,
+        "nok" | "sek" => 300,
+        "hkd" => 400,
+        "mxn" | "thb" => 1_000,
+        "czk" => 1_500,
+        "huf" => 17_500,
+        "aed" | "myr" | "pln" | "ron" => 200,
+        _ => 1,
+    }
+}
+
+/// Hundredths that must be 00, and thousandths that must end in 0.
+fn step(currency: &str) -> i64 {
+    match currency {
+        "isk" | "ugx" => 100,
+        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
+        _ => 1,
+    }
+}
+
+pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &Form) -> Answer {
+    form.only(CREATE)?;
+    form.required("amount")?;
+    let amount = form.integer("amount")?.unwrap_or_default();
+    let currency = form.required("currency")?.to_owned();
+    if currency.len() != 3 || currency.to_ascii_uppercase().parse::<shared::money::Currency>().is_err() || currency != currency.to_ascii_lowercase() {
+        return Err(ApiError::request(&format!("Invalid currency: {currency}")));
+    }
+    if amount < minimum(&currency) {
+        return Err(ApiError::parameter("amount_too_small", "amount", "Amount must be no less than the minimum."));
+    }
+    if amount > MAX_AMOUNT {
+        return Err(ApiError::parameter("amount_too_large", "amount", "Amount must be no more than 999,999.99."));
+    }
+    if amount % step(&currency) != 0 {
+        return Err(ApiError::parameter("parameter_invalid_integer", "amount", "The amount is too fine for the currency."));
+    }
+    let confirm = form.flag("confirm")?;
+    if !confirm && form.text("off_session").is_some() {
+        return Err(ApiError::parameter("parameter_invalid", "off_session", "off_session needs confirm=true."));
+    }
+    let automatic = form.text("automatic_payment_methods[enabled]") == Some("true");
+    let types: Vec<String> = form.members("payment_method_types").into_values().collect();
+    if automatic && !types.is_empty() {
+        return Err(ApiError::parameter("parameters_exclusive", "payment_method_types", "You may only specify one of these."));
+    }
+    let redirects = form.text("automatic_payment_methods[allow_redirects]") != Some("never");
+    if confirm && automatic && redirects && form.text("return_url").is_none() {
+        return Err(ApiError::parameter("parameter_missing", "return_url", "return_url is needed with redirects."));
+    }
+    if let Some(customer) = form.text("customer")
+        && state.find(account, customer, "customer").is_none()
+    {
+        return Err(ApiError::missing(400, "customer", customer));
+    }
+    if let Some(destination) = form.text("transfer_data[destination]")
+        && !state.connected.contains(&(account.to_owned(), destination.to_owned()))
+    {
+        return Err(ApiError::missing(400, "transfer_data[destination]", destination));
+    }
+    let method = form.text("payment_method").map(|id| state.chargeable(account, id)).transpose()?;
+    let types = if types.is_empty() { vec!["card".to_owned()] } else { types };
+    if let Some(method) = &method {
+        check_method(&method.object, form.text("customer"), &types)?;
+    } else if confirm {
+        return Err(ApiError::parameter("parameter_missing", "payment_method", "A PaymentIntent is confirmed with a payment method."));
+    }
+
+    let id = new_id("pi");
+    let intent = json!({
+        "id": id, "object": "payment_intent", "amount": amount, "amount_capturable": 0, "amount_received": 0,
+        "currency": currency, "status": if method.is_some() { "requires_confirmation" } else { "requires_payment_method" },
+        "latest_charge": null, "last_payment_error": null, "next_action": null, "cancellation_reason": null,
+        "canceled_at": null, "capture_method": "automatic_async", "client_secret": format!("{id}_secret_{}", new_id("x")),
+        "confirmation_method": "automatic", "created": clock.now().seconds(), "customer": form.text("customer"),
+        "description": form.text("description"), "livemode": false, "metadata": form.members("metadata"),
+        "on_behalf_of": form.text("on_behalf_of"), "payment_method": method.as_ref().map(|m| text(&m.object, "id")),
+        "payment_method_types": types, "processing": null, "receipt_email": form.text("receipt_email"),
+        "setup_future_usage": form.text("setup_future_usage"), "statement_descriptor": null,
+        "transfer_data": form.text("transfer_data[destination]").map(|to| json!({ "destination": to })),
+        "transfer_group": form.text("transfer_group"),
+    });
+    state.intents.push(id.clone());
+    state.keep(account, intent, "");
+    match (confirm, method) {
+        (true, Some(method)) => attempt(state, clock, account, &id, &method, form),
+        _ => read(state, account, &id),
+    }
+}
+
+fn check_method(method: &Value, customer: Option<&str>, types: &[String]) -> Result<(), ApiError> {
+    let owner = method.get("customer").and_then(Value::as_str);
+    if owner.is_some() && owner != customer {
+        return Err(ApiError::request(
+            "The provided PaymentMethod is attached to a Customer; include that customer in the request.",
+        ));
+    }
+    if !types.iter().any(|kind| kind == text(method, "type")) {
+        return Err(ApiError::request("The payment method type is not among the PaymentIntent's types."));
+    }
+    Ok(())
+}
+
+/// One attempt to charge.
+fn attempt(state: &mut State, clock: &Clock, account: &str, id: &str, method: &Chargeable, form: &Form) -> Answer {
+    let behaviour = test_method::find(&method.origin).map_or(Behaviour::Succeeds, |test| test.behaviour);
+    let off_session = form.text("off_session").is_some_and(|value| value != "false");
+    let fails_on_action = form.flag("error_on_requires_action")?;
+    let mut intent = read(state, account, id)?;
+    set(&mut intent, "last_payment_error", Value::Null);
+    match behaviour {
+        Behaviour::Succeeds => succeed(state, clock, account, &mut intent),
+        Behaviour::Processes => set(&mut intent, "status", json!("processing")),
+        Behaviour::Authenticates if !off_session && !fails_on_action => {
+            set(&mut intent, "status", json!("requires_action"));
+            set(&mut intent, "next_action", json!({ "type": "use_stripe_sdk", "use_stripe_sdk": {} }));
+        }
+        Behaviour::Authenticates => {
+            let decline = if off_session { "authentication_required" } else { "authentication_not_handled" };
+            return Err(decline_with(state, clock, account, intent, method, "authentication_required", Some(decline), None));
+        }
+        Behaviour::Declined(code, decline, advice) => {
+            return Err(decline_with(state, clock, account, intent, method, code, decline, advice));
+        }
+    }
+    Ok(state.keep(account, intent, &method.origin))
+}
+
+fn succeed(state: &mut State, clock: &Clock, account: &str, intent: &mut Value) {
+    let charge = charge(state, clock, account, intent, "succeeded");
+    let amount = intent.get("amount").cloned().unwrap_or_default();
+    set(intent, "status", json!("succeeded"));
+    set(intent, "amount_received", amount);
+    set(intent, "latest_charge", json!(charge));
+    set(intent, "next_action", Value::Null);
+}
+
+fn charge(state: &mut State, clock: &Clock, account: &str, intent: &Value, status: &str) -> String {
+    let id = new_id("ch");
+    let copy = |name: &str| intent.get(name).cloned().unwrap_or_default();
+    let charge = json!({
+        "id": id, "object": "charge", "amount": copy("amount"), "amount_captured": if status == "succeeded" { copy("amount") } else { json!(0) },
+        "amount_refunded": 0, "currency": copy("currency"), "created": clock.now().seconds(), "customer": copy("customer"),
+        "metadata": copy("metadata"), "payment_intent": copy("id"), "payment_method": copy("payment_method"),
+        "status": status, "captured": status == "succeeded", "paid": status == "succeeded", "refunded": false, "livemode": false,
+    });
+    state.keep(account, charge, "");
+    id
+}
+
+#[expect(clippy::too_many_arguments, reason = "they are the fields of one error object")]
+fn decline_with(
+    state: &mut State,
+    clock: &Clock,
+    account: &str,
+    mut intent: Value,
+    method: &Chargeable,
+    code: &str,
+    decline_code: Option<&str>,
+    advice_code: Option<&str>,
+) -> ApiError {
+    let charge = charge(state, clock, account, &intent, "failed");
+    let mut error = json!({
+        "type": "card_error", "code": code, "message": "Your card was declined.", "charge": charge,
+        "payment_method": method.object,
+    });
+    for (name, value) in [("decline_code", decline_code), ("advice_code", advice_code)] {
+        if let Some(value) = value {
+            set(&mut error, name, json!(value));
+        }
+    }
+    set(&mut intent, "status", json!("requires_payment_method"));
+    set(&mut intent, "payment_method", Value::Null);
+    set(&mut intent, "latest_charge", json!(charge));
+    set(&mut intent, "last_payment_error", error.clone());
+    let intent = state.keep(account, intent, &method.origin);
+    set(&mut error, "payment_intent", intent);
+    ApiError::card(error)
+}
+
+pub(super) fn read(state: &State, account: &str, id: &str) -> Answer {
+    let found = state.find(account, id, "payment_intent").map(|stored| stored.value.clone());
+    found.ok_or_else(|| ApiError::missing(404, "intent", id))
+}
+
+pub(super) fn confirm(state: &mut State, clock: &Clock, account: &str, id: &str, form: &Form) -> Answer {
+    form.only(&["payment_method", "off_session", "error_on_requires_action", "return_url", "mandate_data", "expand"])?;
+    let intent = read(state, account, id)?;
+    if !matches!(text(&intent, "status"), "requires_payment_method" | "requires_confirmation" | "requires_action") {
+        return Err(ApiError::unexpected_state(&intent));
+    }
+    let method = form.text("payment_method").unwrap_or(text(&intent, "payment_method")).to_owned();
+    let method = state.chargeable(account, &method)?;
+    check_method(&method.object, intent.get("customer").and_then(Value::as_str), &["card".to_owned()])?;
+    attempt(state, clock, account, id, &method, form)
+}
+
+pub(super) fn cancel(state: &mut State, clock: &Clock, account: &str, id: &str, form: &Form) -> Answer {
+    form.only(&["cancellation_reason", "expand"])?;
+    let mut intent = read(state, account, id)?;
+    let allowed = ["requires_payment_method", "requires_confirmation", "requires_action", "requires_capture"];
+    if !allowed.contains(&text(&intent, "status")) {
+        return Err(ApiError::unexpected_state(&intent));
+    }
+    set(&mut intent, "status", json!("canceled"));
+    set(&mut intent, "canceled_at", json!(clock.now().seconds()));
+    set(&mut intent, "cancellation_reason", json!(form.text("cancellation_reason")));
+    Ok(state.keep(account, intent, ""))
+}
+
+/// Newest first, in a window of creation times, in pages.
+pub(super) fn list(state: &State, account: &str, form: &Form) -> Answer {
+    form.only(&["customer", "created", "limit", "starting_after", "ending_before", "expand"])?;
+    let limit = form.integer("limit")?.unwrap_or(10);
+    if !(1..=100).contains(&limit) {
+        return Err(ApiError::parameter("parameter_invalid_integer", "limit", "Limit must be from 1 to 100."));
+    }
+    let limit = usize::try_from(limit).unwrap_or(10);
+    let bounds = ["gte", "gt", "lte", "lt"].map(|name| form.integer(&format!("created[{name}]")));
+    let [from, above, to, below] = bounds;
+    let (from, above, to, below) = (from?, above?, to?, below?);
+    let fits = |intent: &&Value| {
+        let created = intent.get("created").and_then(Value::as_i64).unwrap_or_default();
+        form.text("customer").is_none_or(|customer| text(intent, "customer") == customer)
+            && from.is_none_or(|from| created >= from)
+            && above.is_none_or(|above| created > above)
+            && to.is_none_or(|to| created <= to)
+            && below.is_none_or(|below| created < below)
+    };
+    let newest_first = state.intents.iter().rev().filter_map(|id| state.find(account, id, "payment_intent"));
+    let all: Vec<&Value> = newest_first.map(|stored| &stored.value).collect();
+    let position = |id: &str| {
+        let place = all.iter().position(|intent| text(intent, "id") == id);
+        place.ok_or_else(|| ApiError::missing(400, "starting_after", id))
+    };
+    let start = form.text("starting_after").map(position).transpose()?.map_or(0, |place| place + 1);
+    let end = form.text("ending_before").map(position).transpose()?.unwrap_or(all.len());
+    let mut matching = all.into_iter().take(end).skip(start).filter(fits);
+    let data: Vec<&Value> = matching.by_ref().take(limit).collect();
+    Ok(json!({ "object": "list", "data": data, "has_more": matching.next().is_some(), "url": "/v1/payment_intents" }))
+}
+
+/// The customer's part of authentication.
+pub(super) fn authenticate(state: &mut State, clock: &Clock, id: &str, succeeds: bool) {
+    let Some(stored) = state.objects.get(id).cloned() else { return };
+    let mut intent = stored.value;
+    if !matches!(text(&intent, "status"), "requires_action" | "requires_payment_method") {
+        return;
+    }
+    if succeeds {
+        set(&mut intent, "last_payment_error", Value::Null);
+        succeed(state, clock, &stored.account, &mut intent);
+    } else {
+        set(&mut intent, "status", json!("requires_payment_method"));
+        let error = json!({ "type": "card_error", "code": "payment_intent_authentication_failure" });
+        set(&mut intent, "last_payment_error", error);
+    }
+    state.keep(&stored.account, intent, &stored.origin);
+}
+
+pub(super) fn entry(intent: &Value) -> BookEntry {
+    let metadata = intent.get("metadata").cloned().unwrap_or_default();
+    let number = |name: &str| intent.get(name).and_then(Value::as_i64).unwrap_or_default();
+    BookEntry {
+        id: text(intent, "id").to_owned(),
+        amount: number("amount"),
+        currency: text(intent, "currency").to_owned(),
+        metadata: serde_json::from_value::<BTreeMap<String, String>>(metadata).unwrap_or_default(),
+        status: text(intent, "status").to_owned(),
+        captured: number("amount_received") > 0,
+        destination: intent.pointer("/transfer_data/destination").and_then(Value::as_str).map(str::to_owned),
+    }
+}

@@ -1,0 +1,170 @@
+//! Customers, payment methods and setups.
+
+use serde_json::{Map, Value, json};
+use shared::clock::Clock;
+
+use super::error::ApiError;
+use super::form::Form;
+use super::{State, Stored, new_id, test_method};
+
+type Answer = Result<Value, ApiError>;
+
+/// A method that can be charged: the stored one, or a shared test method, of which Stripe makes a copy.
+pub(super) struct Chargeable {
+    pub object: Value,
+    pub origin: String,
+}
+
+impl State {
+    /// An object of the account, of one kind.
+    pub fn find(&self, account: &str, id: &str, object: &str) -> Option<&Stored> {
+        self.objects.get(id).filter(|stored| {
+            stored.account == account && stored.value.get("object").and_then(Value::as_str) == Some(object)
+        })
+    }
+
+    pub fn keep(&mut self, account: &str, value: Value, origin: &str) -> Value {
+        let id = text(&value, "id").to_owned();
+        let stored = Stored { account: account.to_owned(), value: value.clone(), origin: origin.to_owned() };
+        self.objects.insert(id, stored);
+        value
+    }
+
+    pub fn chargeable(&self, account: &str, id: &str) -> Result<Chargeable, ApiError> {
+        if let Some(stored) = self.find(account, id, "payment_method") {
+            if stored.value.get("detached") == Some(&json!(true)) {
+                return Err(ApiError::request("The provided PaymentMethod was previously detached and may not be used again."));
+            }
+            return Ok(Chargeable { object: stored.value.clone(), origin: stored.origin.clone() });
+        }
+        match test_method::find(id) {
+            Some(method) => Ok(Chargeable { object: with_id(method.object(), new_id("pm")), origin: id.to_owned() }),
+            None => Err(ApiError::missing(400, "payment_method", id)),
+        }
+    }
+}
+
+pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+pub(super) fn with_id(mut object: Value, id: String) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.insert("id".to_owned(), json!(id));
+        members.entry("customer").or_insert(Value::Null);
+    }
+    object
+}
+
+pub(super) fn create_customer(state: &mut State, clock: &Clock, account: &str, form: &Form) -> Answer {
+    form.only(&["email", "name", "description", "metadata", "phone"])?;
+    let customer = json!({
+        "id": new_id("cus"), "object": "customer", "created": clock.now().seconds(), "livemode": false,
+        "email": form.text("email"), "name": form.text("name"), "description": form.text("description"),
+        "metadata": form.members("metadata"), "invoice_settings": { "default_payment_method": null },
+    });
+    Ok(state.keep(account, customer, ""))
+}
+
+/// Reads an object by its id in the path.
+pub(super) fn read(state: &State, account: &str, object: &str, id: &str) -> Answer {
+    if object == "payment_method"
+        && let Some(method) = test_method::find(id)
+    {
+        return Ok(with_id(method.object(), id.to_owned()));
+    }
+    let found = state.find(account, id, object).map(|stored| stored.value.clone());
+    found.map(without_marks).ok_or_else(|| ApiError::missing(404, object, id))
+}
+
+/// What only the simulator knows stays inside.
+fn without_marks(mut value: Value) -> Value {
+    if let Some(members) = value.as_object_mut() {
+        members.remove("detached");
+    }
+    value
+}
+
+pub(super) fn attach(state: &mut State, account: &str, id: &str, form: &Form) -> Answer {
+    form.only(&["customer"])?;
+    let customer = form.required("customer")?.to_owned();
+    if state.find(account, &customer, "customer").is_none() {
+        return Err(ApiError::missing(400, "customer", &customer));
+    }
+    if test_method::find(id).is_none() && state.find(account, id, "payment_method").is_none() {
+        return Err(ApiError::missing(404, "payment_method", id));
+    }
+    let Chargeable { mut object, origin } = state.chargeable(account, id)?;
+    if !object.get("customer").is_none_or(Value::is_null) {
+        return Err(ApiError::request("The payment method you provided has already been attached to a customer."));
+    }
+    set(&mut object, "customer", json!(customer));
+    Ok(state.keep(account, object, &origin))
+}
+
+pub(super) fn detach(state: &mut State, account: &str, id: &str, form: &Form) -> Answer {
+    form.only(&[])?;
+    let Some(stored) = state.objects.get_mut(id).filter(|stored| stored.account == account) else {
+        return Err(ApiError::missing(404, "payment_method", id));
+    };
+    if stored.value.get("customer").is_none_or(Value::is_null) {
+        return Err(ApiError::request("The payment method you provided is not attached to a customer."));
+    }
+    set(&mut stored.value, "customer", Value::Null);
+    set(&mut stored.value, "detached", json!(true));
+    Ok(without_marks(stored.value.clone()))
+}
+
+/// A SetupIntent; confirmed at once with `confirm=true`, as a browser would with the client secret.
+pub(super) fn create_setup(state: &mut State, clock: &Clock, account: &str, form: &Form) -> Answer {
+    form.only(&["customer", "payment_method", "payment_method_types", "confirm", "usage", "metadata", "description", "automatic_payment_methods", "return_url"])?;
+    if let Some(customer) = form.text("customer")
+        && state.find(account, customer, "customer").is_none()
+    {
+        return Err(ApiError::missing(400, "customer", customer));
+    }
+    let id = new_id("seti");
+    let setup = json!({
+        "id": id, "object": "setup_intent", "created": clock.now().seconds(), "livemode": false,
+        "client_secret": format!("{id}_secret_{}", new_id("x")), "customer": form.text("customer"),
+        "payment_method": null, "status": "requires_payment_method", "usage": form.text("usage").unwrap_or("off_session"),
+        "last_setup_error": null, "mandate": null, "latest_attempt": null, "metadata": form.members("metadata"),
+    });
+    state.keep(account, setup, "");
+    if form.flag("confirm")? { confirm_setup(state, account, &id, form) } else { read(state, account, "setup_intent", &id) }
+}
+
+pub(super) fn confirm_setup(state: &mut State, account: &str, id: &str, form: &Form) -> Answer {
+    let Some(setup) = state.find(account, id, "setup_intent").map(|stored| stored.value.clone()) else {
+        return Err(ApiError::missing(404, "intent", id));
+    };
+    if text(&setup, "status") == "succeeded" {
+        let mut error = ApiError::request("The SetupIntent has succeeded already.");
+        set(&mut error.body, "code", json!("setup_intent_unexpected_state"));
+        return Err(error);
+    }
+    let Chargeable { mut object, origin } = state.chargeable(account, form.required("payment_method")?)?;
+    if let Some(customer) = setup.get("customer").filter(|customer| !customer.is_null()) {
+        set(&mut object, "customer", customer.clone());
+    }
+    let method = state.keep(account, object, &origin);
+    let mut setup = setup;
+    set(&mut setup, "payment_method", json!(text(&method, "id")));
+    set(&mut setup, "status", json!("succeeded"));
+    Ok(state.keep(account, setup, ""))
+}
+
+/// The methods of a customer.
+pub(super) fn list(state: &State, account: &str, customer: Option<&str>) -> Answer {
+    let of_customer = |stored: &&Stored| {
+        stored.account == account
+            && text(&stored.value, "object") == "payment_method"
+            && customer.is_some_and(|customer| text(&stored.value, "customer") == customer)
+    };
+    let data: Vec<Value> = state.objects.values().filter(of_customer).map(|stored| stored.value.clone()).collect();
+    Ok(json!({ "object": "list", "data": data, "has_more": false, "url": "/v1/payment_methods" }))
+}
+
+pub(super) fn set(object: &mut Value, name: &str, value: Value) {
+    object.as_object_mut().unwrap_or(&mut Map::new()).insert(name.to_owned(), value);
+}

@@ -1,0 +1,197 @@
+//! A Stripe that lives in this process: its wire protocol over HTTP, with state, idempotency keys, test payment
+//! methods, and faults to switch on. It takes nothing that Stripe would refuse.
+//!
+//! `server` speaks HTTP and plays the faults, `idempotency` replays keys, `operation` finds what a path means,
+//! `intent` and `method` are the objects, `test_method` the documented test payment methods.
+
+mod error;
+pub mod fault;
+mod form;
+mod idempotency;
+mod intent;
+mod method;
+mod operation;
+mod server;
+mod test_method;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{fs, io};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::clock::Clock;
+
+use self::fault::Fault;
+use self::idempotency::Keys;
+pub use self::server::serve;
+
+/// The simulator. Clones share its state.
+#[derive(Clone, Debug)]
+pub struct Stripe {
+    clock: Clock,
+    file: Option<PathBuf>,
+    state: Arc<Mutex<State>>,
+}
+
+/// Everything it knows. Faults, latency and the request log live as long as the process.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// Accounts by secret key.
+    accounts: BTreeMap<String, String>,
+    /// Pairs of account and connected account.
+    connected: BTreeSet<(String, String)>,
+    /// All objects by id.
+    objects: BTreeMap<String, Stored>,
+    /// Ids of PaymentIntents in the order of their creation.
+    intents: Vec<String>,
+    keys: Keys,
+    #[serde(skip)]
+    faults: VecDeque<Fault>,
+    #[serde(skip)]
+    latency: Duration,
+    #[serde(skip)]
+    requests: Vec<LoggedRequest>,
+}
+
+/// An object of an account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Stored {
+    account: String,
+    value: Value,
+    /// For payment methods: the test id whose behaviour they have.
+    #[serde(default)]
+    origin: String,
+}
+
+/// A request that arrived, without what is secret in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedRequest {
+    /// `GET` or `POST`.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// The idempotency key.
+    pub key: Option<String>,
+    /// The API version asked for.
+    pub version: Option<String>,
+    /// Parameters of body or query.
+    pub parameters: BTreeMap<String, String>,
+    /// The status answered; 0 where the connection was dropped.
+    pub status: u16,
+}
+
+/// What Stripe's books say of a PaymentIntent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BookEntry {
+    /// `pi_…`.
+    pub id: String,
+    /// In Stripe's units.
+    pub amount: i64,
+    /// Lower case.
+    pub currency: String,
+    /// What the client wrote on it.
+    pub metadata: BTreeMap<String, String>,
+    /// The PaymentIntent's status.
+    pub status: String,
+    /// Money moved.
+    pub captured: bool,
+    /// The connected account that was paid.
+    pub destination: Option<String>,
+}
+
+impl Stripe {
+    /// An empty one, in memory.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, file: None, state: Arc::default() }
+    }
+
+    /// One that keeps its state in a file.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn open(clock: Clock, file: &Path) -> io::Result<Self> {
+        let state = match fs::read(file) {
+            Ok(bytes) => serde_json::from_slice(&bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { clock, file: Some(file.to_owned()), state: Arc::new(Mutex::new(state)) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what a request changed. A file that can't be written costs the data of the next start, not this request.
+    fn save(&self, state: &State) {
+        let Some(file) = &self.file else { return };
+        let written = serde_json::to_vec(state).map_err(io::Error::from).and_then(|bytes| fs::write(file, bytes));
+        if let Err(error) = written {
+            tracing::warn!(%error, "the Stripe simulator could not keep its state");
+        }
+    }
+
+    /// Adds an account, known by its secret key.
+    pub fn add_account(&self, account: &str, secret_key: &str) {
+        self.state().accounts.insert(secret_key.to_owned(), account.to_owned());
+    }
+
+    /// Takes a secret key back.
+    pub fn revoke_key(&self, secret_key: &str) {
+        self.state().accounts.remove(secret_key);
+    }
+
+    /// Connects another account, which may then be paid.
+    pub fn add_connected_account(&self, account: &str, connected: &str) {
+        self.state().connected.insert((account.to_owned(), connected.to_owned()));
+    }
+
+    /// Adds a fault; each request meets the first that fits.
+    pub fn add_fault(&self, fault: Fault) {
+        self.state().faults.push_back(fault);
+    }
+
+    /// Switches all faults off.
+    pub fn clear_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Lets every answer take this long.
+    pub fn set_latency(&self, latency: Duration) {
+        self.state().latency = latency;
+    }
+
+    /// The requests so far.
+    #[must_use]
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.state().requests.clone()
+    }
+
+    /// The account's PaymentIntents, oldest first.
+    #[must_use]
+    pub fn books(&self, account: &str) -> Vec<BookEntry> {
+        let state = self.state();
+        let stored = state.intents.iter().filter_map(|id| state.objects.get(id));
+        stored.filter(|stored| stored.account == account).map(|stored| intent::entry(&stored.value)).collect()
+    }
+
+    /// The customer authenticates, as the browser would: the PaymentIntent succeeds, or is declined.
+    pub fn authenticate(&self, intent: &str, succeeds: bool) {
+        let mut state = self.state();
+        intent::authenticate(&mut state, &self.clock, intent, succeeds);
+        self.save(&state);
+    }
+}
+
+/// A new id: prefix and 24 random letters and digits.
+fn new_id(prefix: &str) -> String {
+    let random: String = std::iter::repeat_with(fastrand::alphanumeric).take(24).collect();
+    format!("{prefix}_{random}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! Which operation a method and a path mean.
+
+use http::Method;
+use serde_json::{Value, json};
+use shared::clock::Clock;
+
+use super::error::ApiError;
+use super::form::Form;
+use super::{State, intent, method};
+
+/// Executes a request in an account.
+pub(super) fn execute(
+    state: &mut State,
+    clock: &Clock,
+    account: &str,
+    verb: &Method,
+    path: &str,
+    form: &Form,
+) -> Result<Value, ApiError> {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match (verb.as_str(), parts.as_slice()) {
+        ("POST", ["v1", "payment_intents"]) => intent::create(state, clock, account, form),
+        ("GET", ["v1", "payment_intents"]) => intent::list(state, account, form),
+        ("GET", ["v1", "payment_intents", id]) => intent::read(state, account, id),
+        ("POST", ["v1", "payment_intents", id, "confirm"]) => intent::confirm(state, clock, account, id, form),
+        ("POST", ["v1", "payment_intents", id, "cancel"]) => intent::cancel(state, clock, account, id, form),
+        ("POST", ["v1", "customers"]) => method::create_customer(state, clock, account, form),
+        ("GET", ["v1", "customers", id]) => method::read(state, account, "customer", id),
+        ("GET", ["v1", "customers", id, "payment_methods"]) => method::list(state, account, Some(id)),
+        ("GET", ["v1", "payment_methods"]) => method::list(state, account, form.text("customer")),
+        ("GET", ["v1", "payment_methods", id]) => method::read(state, account, "payment_method", id),
+        ("POST", ["v1", "payment_methods", id, "attach"]) => method::attach(state, account, id, form),
+        ("POST", ["v1", "payment_methods", id, "detach"]) => method::detach(state, account, id, form),
+        ("POST", ["v1", "setup_intents"]) => method::create_setup(state, clock, account, form),
+        ("GET", ["v1", "setup_intents", id]) => method::read(state, account, "setup_intent", id),
+        ("POST", ["v1", "setup_intents", id, "confirm"]) => method::confirm_setup(state, account, id, form),
+        ("GET", ["v1", "charges", id]) => method::read(state, account, "charge", id),
+        ("GET", ["v1", "account"]) => Ok(json!({ "id": account, "object": "account" })),
+        _ => Err(ApiError::unknown_url(verb.as_str(), path)),
+    }
+}

@@ -1,0 +1,221 @@
+//! HTTP: keys, versions, idempotency, faults, and connections that break off without an answer.
+
+use std::io;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::error::ApiError;
+use super::fault::Kind;
+use super::form::Form;
+use super::idempotency::Verdict;
+use super::{LoggedRequest, Stripe, new_id, operation};
+
+/// What goes back; `None`: the connection is dropped.
+type Reply = Option<Response<Body>>;
+
+/// Serves until the process ends.
+pub async fn serve(stripe: Stripe, listener: TcpListener) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let stripe = stripe.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let stripe = stripe.clone();
+                async move {
+                    let (parts, body) = request.into_parts();
+                    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+                    // An error ends the connection before a byte of an answer is written.
+                    let reply = stripe.answer(&parts.method, &parts.uri, &parts.headers, body).await;
+                    reply.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset))
+                }
+            });
+            // A client that hangs up, and a reply that is lost on purpose, both end here.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+impl Stripe {
+    /// Answers one request.
+    async fn answer(&self, verb: &Method, uri: &http::Uri, headers: &HeaderMap, body: Bytes) -> Reply {
+        let path = uri.path().to_owned();
+        let form = Form::parse(if verb == Method::GET { uri.query().unwrap_or_default().as_bytes() } else { &body });
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let request = Call {
+            verb: verb.clone(),
+            path,
+            key: header("idempotency-key").filter(|_| verb == Method::POST),
+            version: header("stripe-version"),
+            secret: header("authorization").and_then(|value| value.strip_prefix("Bearer ").map(str::to_owned)),
+            is_form: header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")),
+            form,
+        };
+        let (fault, latency) = {
+            let mut state = self.state();
+            let fault = state.faults.iter_mut().find_map(|f| f.meets(verb.as_str(), &request.path).then(|| f.kind.clone()));
+            (fault, state.latency)
+        };
+        if latency > Duration::ZERO {
+            tokio::time::sleep(latency).await;
+        }
+        let reply = self.play(&request, fault).await;
+        self.state().requests.push(LoggedRequest {
+            method: verb.to_string(),
+            path: request.path,
+            key: request.key,
+            version: request.version,
+            parameters: request.form.0,
+            status: reply.as_ref().map_or(0, |reply| reply.status().as_u16()),
+        });
+        reply
+    }
+
+    async fn play(&self, request: &Call, fault: Option<Kind>) -> Reply {
+        let request_id = new_id("req");
+        let refused = |error: ApiError| Some(respond(error.status, &json!({ "error": error.body }), &request_id, request));
+        match &fault {
+            Some(Kind::NothingReached) => return None,
+            Some(Kind::RateLimited) => {
+                let mut reply = refused(ApiError::limited("rate_limit"))?;
+                reply.headers_mut().insert("stripe-rate-limited-reason", HeaderValue::from_static("endpoint-rate"));
+                return Some(reply);
+            }
+            Some(Kind::LockTimeout) => return refused(ApiError::limited("lock_timeout")),
+            Some(Kind::Conflict) => return refused(ApiError::key_in_use()),
+            Some(Kind::Status(status, body)) => return Some(respond(*status, body, &request_id, request)),
+            _ => {}
+        }
+        let account = request.secret.as_ref().and_then(|secret| self.state().accounts.get(secret).cloned());
+        let Some(account) = account else { return refused(ApiError::unauthorized()) };
+        if let Err(error) = request.check() {
+            return refused(error);
+        }
+        let scoped_key = request.key.as_ref().map(|key| format!("{account} {key}"));
+        if let Some(key) = &scoped_key {
+            let signature = format!("{} {:?}", request.path, request.form.0);
+            let verdict = self.state().keys.begin(key, &signature, &request_id, self.clock.now());
+            match verdict {
+                Verdict::Execute => {}
+                Verdict::OtherParameters => return refused(ApiError::other_parameters()),
+                Verdict::StillRunning => return refused(ApiError::key_in_use()),
+                Verdict::Replay(saved) => {
+                    let mut reply = respond(saved.status, &saved.body, &request_id, request);
+                    let headers = reply.headers_mut();
+                    headers.insert("idempotent-replayed", HeaderValue::from_static("true"));
+                    if let Ok(original) = HeaderValue::from_str(&saved.request_id) {
+                        headers.insert("original-request", original);
+                    }
+                    return self.after(Some(reply), fault).await;
+                }
+            }
+        }
+        let (status, body, saved) = self.execute(&account, request, fault.as_ref());
+        if let Some(Kind::Slow(ms)) = fault {
+            // The key is still taken meanwhile.
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+        }
+        if let Some(key) = &scoped_key {
+            let mut state = self.state();
+            state.keys.end(key, saved.then(|| (status, body.clone())));
+            self.save(&state);
+        }
+        self.after(Some(respond(status, &body, &request_id, request)), fault).await
+    }
+
+    /// Executes, and says whether the answer is kept under the key.
+    fn execute(&self, account: &str, request: &Call, fault: Option<&Kind>) -> (u16, Value, bool) {
+        let failed = |error: ApiError| (error.status, json!({ "error": error.body }), error.saved);
+        if let Some(Kind::ErrorBefore(status)) = fault {
+            return failed(ApiError::fault(*status));
+        }
+        let mut state = self.state();
+        let done = operation::execute(&mut state, &self.clock, account, &request.verb, &request.path, &request.form);
+        match (done, fault) {
+            (_, Some(Kind::ErrorAfter(status))) => failed(ApiError::fault(*status)),
+            (Ok(body), _) => (200, body, true),
+            (Err(error), _) => failed(error),
+        }
+    }
+
+    /// What happens to an answer on its way.
+    async fn after(&self, reply: Reply, fault: Option<Kind>) -> Reply {
+        let reply = reply?;
+        match fault {
+            Some(Kind::ReplyLost) => None,
+            Some(Kind::Unreadable) => Some(Response::new(Body::from("<html>gateway time-out</html>"))),
+            Some(Kind::OtherAmount) => {
+                let (parts, body) = reply.into_parts();
+                let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+                let mut value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+                for name in ["amount", "amount_received"] {
+                    if let Some(amount) = value.get_mut(name) {
+                        *amount = json!(amount.as_i64().unwrap_or_default() + 1);
+                    }
+                }
+                Some(Response::from_parts(parts, Body::from(value.to_string())))
+            }
+            _ => Some(reply),
+        }
+    }
+}
+
+/// A request, taken apart.
+struct Call {
+    verb: Method,
+    path: String,
+    key: Option<String>,
+    version: Option<String>,
+    secret: Option<String>,
+    is_form: bool,
+    form: Form,
+}
+
+impl Call {
+    fn check(&self) -> Result<(), ApiError> {
+        if self.key.as_ref().is_some_and(|key| key.len() > 255) {
+            return Err(ApiError::request("Idempotency keys are at most 255 characters."));
+        }
+        if self.verb == Method::POST && !self.is_form {
+            return Err(ApiError::request("POST requests are form-encoded."));
+        }
+        let is_version = |version: &String| version.get(..10).is_some_and(|day| day.parse::<jiff::civil::Date>().is_ok());
+        if self.version.as_ref().is_some_and(|version| !is_version(version)) {
+            return Err(ApiError::request("Invalid Stripe API version."));
+        }
+        Ok(())
+    }
+}
+
+fn respond(status: u16, body: &Value, request_id: &str, request: &Call) -> Response<Body> {
+    let mut reply = Response::new(Body::from(body.to_string()));
+    *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let code = body.pointer("/error/code").and_then(Value::as_str);
+    let should_retry = match (status, code) {
+        (409, _) | (429, Some("lock_timeout")) => Some("true"),
+        // A replay would only bring the same 500.
+        (500, _) => Some("false"),
+        _ => None,
+    };
+    let texts = [
+        ("content-type", Some("application/json")),
+        ("request-id", Some(request_id)),
+        ("idempotency-key", request.key.as_deref()),
+        ("stripe-version", Some(request.version.as_deref().unwrap_or("2026-08-26.dahlia"))),
+        ("stripe-should-retry", should_retry),
+    ];
+    for (name, value) in texts {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+            reply.headers_mut().insert(name, value);
+        }
+    }
+    reply
+}

@@ -1,0 +1,92 @@
+//! The documented test payment methods (docs.stripe.com/testing), one row each.
+
+use serde_json::{Value, json};
+
+/// What happens when it is charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behaviour {
+    Succeeds,
+    /// Code, decline code, advice code.
+    Declined(&'static str, Option<&'static str>, Option<&'static str>),
+    /// The customer must authenticate.
+    Authenticates,
+    /// A bank debit: takes days.
+    Processes,
+}
+
+pub(super) struct TestMethod {
+    pub id: &'static str,
+    pub behaviour: Behaviour,
+    brand: &'static str,
+    last4: &'static str,
+}
+
+const fn card(id: &'static str, brand: &'static str, last4: &'static str, behaviour: Behaviour) -> TestMethod {
+    TestMethod { id, behaviour, brand, last4 }
+}
+
+const fn declined(
+    id: &'static str,
+    last4: &'static str,
+    code: &'static str,
+    decline_code: &'static str,
+    advice: Option<&'static str>,
+) -> TestMethod {
+    card(id, "visa", last4, Behaviour::Declined(code, Some(decline_code), advice))
+}
+
+const LATER: Option<&str> = Some("try_again_later");
+const NEVER: Option<&str> = Some("do_not_try_again");
+const CHECK: Option<&str> = Some("confirm_card_data");
+const OK: Behaviour = Behaviour::Succeeds;
+
+const ALL: &[TestMethod] = &[
+    card("pm_card_visa", "visa", "4242", OK),
+    card("pm_card_visa_debit", "visa", "5556", OK),
+    card("pm_card_us", "visa", "4242", OK),
+    card("pm_card_mastercard", "mastercard", "4444", OK),
+    card("pm_card_amex", "amex", "8431", OK),
+    card("pm_card_discover", "discover", "9424", OK),
+    card("pm_card_diners", "diners", "0004", OK),
+    card("pm_card_jcb", "jcb", "0505", OK),
+    card("pm_card_unionpay", "unionpay", "0005", OK),
+    card("pm_card_bypassPending", "visa", "0077", OK),
+    declined("pm_card_visa_chargeDeclined", "0002", "card_declined", "generic_decline", LATER),
+    declined("pm_card_visa_chargeDeclinedInsufficientFunds", "9995", "card_declined", "insufficient_funds", LATER),
+    declined("pm_card_visa_chargeDeclinedLostCard", "9987", "card_declined", "lost_card", NEVER),
+    declined("pm_card_visa_chargeDeclinedStolenCard", "9979", "card_declined", "stolen_card", NEVER),
+    declined("pm_card_visa_chargeDeclinedVelocityLimitExceeded", "6975", "card_declined", "card_velocity_exceeded", None),
+    declined("pm_card_chargeDeclinedExpiredCard", "0069", "expired_card", "expired_card", CHECK),
+    declined("pm_card_chargeDeclinedIncorrectCvc", "0127", "incorrect_cvc", "incorrect_cvc", CHECK),
+    declined("pm_card_chargeDeclinedProcessingError", "0119", "processing_error", "processing_error", LATER),
+    declined("pm_card_chargeDeclinedFraudulent", "0019", "card_declined", "fraudulent", None),
+    declined("pm_card_radarBlock", "0019", "card_declined", "fraudulent", None),
+    declined("pm_card_chargeCustomerFail", "0341", "card_declined", "generic_decline", LATER),
+    card("pm_card_authenticationRequired", "visa", "3184", Behaviour::Authenticates),
+    card("pm_card_threeDSecure2Required", "visa", "3220", Behaviour::Authenticates),
+    TestMethod { id: "pm_usBankAccount_success", behaviour: Behaviour::Processes, brand: "", last4: "6789" },
+];
+
+pub(super) fn find(id: &str) -> Option<&'static TestMethod> {
+    ALL.iter().find(|method| method.id == id)
+}
+
+impl TestMethod {
+    /// The PaymentMethod object, without id and customer.
+    pub fn object(&self) -> Value {
+        let billing = json!({ "address": null, "email": null, "name": null, "phone": null });
+        if self.behaviour == Behaviour::Processes {
+            return json!({
+                "object": "payment_method", "type": "us_bank_account", "billing_details": billing, "livemode": false,
+                "metadata": {},
+                "us_bank_account": { "account_holder_type": "individual", "account_type": "checking", "bank_name": "STRIPE TEST BANK",
+                                     "last4": self.last4, "routing_number": "110000000", "status_details": {} },
+            });
+        }
+        json!({
+            "object": "payment_method", "type": "card", "billing_details": billing, "livemode": false, "metadata": {},
+            "card": { "brand": self.brand, "last4": self.last4, "exp_month": 8, "exp_year": 2030, "funding": "credit",
+                      "country": "US", "checks": { "cvc_check": "pass" } },
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! No secret and no card number in any log line of the whole test run.
+//!
+//! One subscriber writes every line, at the finest level of our own crates, past a tripwire: a line with a canary in
+//! it ends the run.
+
+use std::io::{self, Write};
+use std::sync::Once;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// What must never be logged: the tests use these, and only these, as secrets and card numbers.
+const CANARIES: [&str; 7] = [
+    "sk_test_CANARY",
+    "whsec_CANARY",
+    "_secret_",
+    "4242424242424242",
+    "4242 4242 4242 4242",
+    "4242-4242-4242-4242",
+    "Bearer ",
+];
+
+/// Starts the watch; every world does.
+pub fn watch() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_env_filter(shared::telemetry::filter("trace"))
+            .with_writer(Tripwire)
+            .finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+}
+
+fn canary_in(line: &str) -> Option<&'static str> {
+    CANARIES.into_iter().find(|canary| line.contains(canary))
+}
+
+struct Tripwire;
+
+impl Write for Tripwire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let line = String::from_utf8_lossy(bytes);
+        if let Some(canary) = canary_in(&line) {
+            // Not a panic: that would fail one test of many, and maybe none.
+            let _ = writeln!(io::stderr(), "a log line holds the canary {canary:?}:\n{line}");
+            std::process::exit(101);
+        }
+        if std::env::var_os("SHOW_LOGS").is_some() {
+            io::stderr().write_all(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Tripwire {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        Self
+    }
+}
+
+#[test]
+fn the_tripwire_knows_its_canaries() {
+    assert_eq!(canary_in(r#"{"message":"key sk_test_CANARY_acme"}"#), Some("sk_test_CANARY"));
+    assert_eq!(canary_in(r#"{"client":"pi_1_secret_2"}"#), Some("_secret_"));
+    assert_eq!(canary_in(r#"{"message":"request","status":200}"#), None);
+}

@@ -1,0 +1,28 @@
+//! The template and the routers know the same routes, in both directions.
+
+use std::collections::BTreeSet;
+
+use local::template::Template;
+use shared::api::Route;
+
+fn of(function: &str, routes: Vec<Route>) -> impl Iterator<Item = String> {
+    routes.into_iter().map(move |route| format!("{function}: {} {}", route.method, route.path))
+}
+
+#[test]
+fn template_and_routers_have_the_same_routes() {
+    let in_code: BTreeSet<String> = of("pay", pay::routes())
+        .chain(of("invoices", invoices::routes()))
+        .chain(of("settings", settings::routes()))
+        .chain(of("payment-methods", payment_methods::routes()))
+        .collect();
+    let in_template: BTreeSet<String> = Template::bundled()
+        .unwrap()
+        .routes
+        .iter()
+        .map(|route| format!("{}: {} {}", route.function, route.method, route.path))
+        .collect();
+    let only_in_code: Vec<_> = in_code.difference(&in_template).collect();
+    let only_in_template: Vec<_> = in_template.difference(&in_code).collect();
+    assert!(only_in_code.is_empty() && only_in_template.is_empty(), "code: {only_in_code:?}, template: {only_in_template:?}");
+}

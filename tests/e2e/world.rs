@@ -1,0 +1,163 @@
+//! A world for one test: a stack on free ports, a simulated clock, a tenant that can pay.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use local::client::{Answer, Client};
+use local::seed;
+use local::stack::{Options, Stack};
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::clock::{Clock, Time};
+
+/// The tenant of most tests.
+pub const TENANT: &str = "acme";
+/// Its admin, who may do everything.
+pub const ADMIN: &str = "admin@example.com";
+/// Its Stripe account.
+pub const ACCOUNT: &str = "acct_acme";
+
+/// A running stack with a tenant in it.
+pub struct World {
+    pub stack: Stack,
+    pub clock: Clock,
+    counter: AtomicU32,
+}
+
+impl World {
+    /// A stack with the tenant `acme`: an admin without limits, Stripe, a card of the tenant's own.
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The same, with other options.
+    pub async fn with(change: impl FnOnce(&mut Options)) -> Self {
+        let world = Self::empty(change).await;
+        world.tenant(TENANT, ACCOUNT).await;
+        world
+    }
+
+    /// A stack without a tenant.
+    pub async fn empty(change: impl FnOnce(&mut Options)) -> Self {
+        crate::logs::watch();
+        let clock = Clock::simulated("2026-01-15T14:30:00Z".parse::<Time>().unwrap());
+        let mut options = Options {
+            clock: clock.clone(),
+            gateway_timeout: Some(Duration::from_millis(500)),
+            ..Options::default()
+        };
+        change(&mut options);
+        let stack = Stack::start(options).await.unwrap();
+        Self { stack, clock, counter: AtomicU32::new(0) }
+    }
+
+    /// Sets up a tenant with a Stripe account, an admin and a card of its own.
+    pub async fn tenant(&self, tenant: &str, account: &str) {
+        let key = format!("sk_test_CANARY_{tenant}");
+        self.stack.stripe.add_account(account, &key);
+        let secret = json!({ "account": account, "secret_key": key, "webhook_secrets": [format!("whsec_CANARY_{tenant}")] });
+        self.stack.secrets.put(&format!("passerelle/{tenant}/stripe"), &secret).unwrap();
+        let operator = seed::operator(&self.stack, tenant).unwrap();
+        let settings = json!({ "name": tenant, "timezone": "America/New_York", "gateways": { "stripe": { "enabled": true } } });
+        assert_eq!(operator.put("/tenant", &settings).await.unwrap().status, 200);
+        let admin = json!({ "roles": ["admin"], "approval_limits": { "*": null } });
+        assert_eq!(operator.put(&format!("/members/{ADMIN}"), &admin).await.unwrap().status, 200);
+        let card = json!({ "gateway": "stripe", "reference": "pm_card_visa" });
+        let added = self.of(tenant, ADMIN).post("/payment-methods", &card).await.unwrap();
+        assert_eq!(added.status, 201, "{}", added.body);
+    }
+
+    /// A client in the name of a user of `acme`. Made anew each time: tokens expire when the clock moves.
+    pub fn user(&self, user: &str) -> Client {
+        self.of(TENANT, user)
+    }
+
+    /// A client in the name of a user of a tenant.
+    pub fn of(&self, tenant: &str, user: &str) -> Client {
+        seed::client(&self.stack, tenant, user).unwrap()
+    }
+
+    /// A client in the admin's name.
+    pub fn admin(&self) -> Client {
+        self.user(ADMIN)
+    }
+
+    /// Adds a member; limits are for USD.
+    pub async fn member(&self, user: &str, roles: &[&str], limit: Option<i64>) {
+        let limits = limit.map_or(json!({}), |limit| json!({ "USD": limit }));
+        let member = json!({ "roles": roles, "approval_limits": limits });
+        let answer = self.admin().put(&format!("/members/{user}"), &member).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// Changes the tenant's settings: the usual ones with `change` over them.
+    pub async fn settings(&self, change: Value) -> Answer {
+        let mut settings = json!({ "name": TENANT, "timezone": "America/New_York", "gateways": { "stripe": { "enabled": true } } });
+        settings.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        self.admin().put("/tenant", &settings).await.unwrap()
+    }
+
+    /// A payable draft over 500.00 USD, with `change` over it, entered by the admin; its id.
+    pub async fn draft(&self, change: Value) -> String {
+        let number = self.counter.fetch_add(1, Ordering::SeqCst);
+        let mut invoice = json!({ "invoice_id": format!("INV-{number}"), "kind": "payable", "amount": 50_000, "currency": "USD",
+                                  "counterparty": { "name": "Office Supplies Ltd" } });
+        invoice.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let answer = self.admin().post("/invoices", &invoice).await.unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.body["invoice_id"].as_str().unwrap().to_owned()
+    }
+
+    /// The same, approved by the admin.
+    pub async fn approved(&self, change: Value) -> String {
+        let id = self.draft(change).await;
+        let answer = self.admin().post(&format!("/invoices/{id}/approve"), &json!({})).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        id
+    }
+
+    /// Pays an invoice in the admin's name without a key, with `change` over the body.
+    pub async fn pay(&self, invoice: &str, change: Value) -> Answer {
+        self.pay_as(ADMIN, None, invoice, change).await
+    }
+
+    /// Pays an invoice.
+    pub async fn pay_as(&self, user: &str, key: Option<&str>, invoice: &str, change: Value) -> Answer {
+        let mut body = json!({ "invoice_id": invoice, "payment_method": "stripe" });
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        self.user(user).send(Method::POST, "/payments", key, Some(&body)).await.unwrap()
+    }
+
+    /// Adds a payment method in the admin's name; its id.
+    pub async fn method(&self, reference: &str, change: Value) -> String {
+        let mut body = json!({ "gateway": "stripe", "reference": reference });
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let answer = self.admin().post("/payment-methods", &body).await.unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        answer.body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The invoice, read by the admin.
+    pub async fn invoice(&self, id: &str) -> Value {
+        self.admin().get(&format!("/invoices/{id}")).await.unwrap().body
+    }
+
+    /// The audit trail of an invoice: its actions, once the chain has been found intact.
+    pub async fn trail(&self, invoice: &str) -> Vec<String> {
+        let answer = self.admin().get(&format!("/invoices/{invoice}/audit")).await.unwrap();
+        assert_eq!(answer.body["intact"], json!(true), "{}", answer.body);
+        let entries = answer.body["entries"].as_array().unwrap();
+        entries.iter().map(|entry| entry["action"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Charges that Stripe's own books show for an invoice: the amounts that were captured.
+    pub fn charged(&self, invoice: &str) -> Vec<i64> {
+        self.stack
+            .stripe
+            .books(ACCOUNT)
+            .into_iter()
+            .filter(|entry| entry.captured && entry.metadata.get("invoice_id").is_some_and(|id| id == invoice))
+            .map(|entry| entry.amount)
+            .collect()
+    }
+}
