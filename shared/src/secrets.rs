@@ -53,8 +53,11 @@ pub struct Secrets {
     client: Client,
     prefix: String,
     clock: Clock,
-    slots: Arc<Mutex<HashMap<String, Arc<AsyncMutex<Option<Slot>>>>>>,
+    slots: Arc<Mutex<HashMap<String, SharedSlot>>>,
 }
+
+/// Locked while its secret is being fetched.
+type SharedSlot = Arc<AsyncMutex<Option<Slot>>>;
 
 /// A fetched secret, or the knowledge that there is none.
 #[derive(Debug)]

@@ -23,13 +23,12 @@ const CANARIES: [&str; 7] = [
 pub fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let subscriber = tracing_subscriber::fmt()
+        tracing_subscriber::fmt()
             .json()
             .flatten_event(true)
             .with_env_filter(shared::telemetry::filter("trace"))
             .with_writer(Tripwire)
-            .finish();
-        tracing::subscriber::set_global_default(subscriber).unwrap();
+            .init();
     });
 }
 

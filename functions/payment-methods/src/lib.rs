@@ -28,7 +28,6 @@ pub fn routes() -> Vec<Route> {
 }
 
 /// The router.
-#[must_use]
 pub fn router(app: App) -> Router {
     shared::api::router(app, routes())
 }

@@ -46,7 +46,6 @@ impl Route {
 }
 
 /// The router of a function.
-#[must_use]
 pub fn router(app: App, routes: Vec<Route>) -> Router {
     let router = routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
     router
