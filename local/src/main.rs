@@ -65,9 +65,6 @@ struct Serve {
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Arguments::parse().command.unwrap_or(Command::Serve(Serve { port: 9000, data: None }));
-    if !matches!(command, Command::Demo { .. }) {
-        shared::telemetry::init();
-    }
     match run(command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -117,6 +114,8 @@ async fn serve(arguments: Serve) -> Result<(), Box<dyn std::error::Error>> {
         urls.api
     );
     println!("  curl -s -H \"Authorization: Bearer $TOKEN\" {}/invoices/INV-2025-001/audit\n", urls.api);
+    // From here on the terminal belongs to the log.
+    shared::telemetry::init();
     tokio::signal::ctrl_c().await?;
     Ok(())
 }

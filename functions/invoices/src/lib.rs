@@ -112,7 +112,6 @@ fn named(id: &str) -> Result<InvoiceId, Refusal> {
 fn shown(invoice: &Invoice, status: StatusCode) -> Response {
     let mut response = (status, axum::Json(view::invoice(invoice))).into_response();
     response.extensions_mut().insert(About {
-        tenant_id: Some(invoice.tenant_id.to_string()),
         invoice_id: Some(invoice.invoice_id.to_string()),
         payment_id: None,
     });

@@ -40,7 +40,6 @@ pub fn state(payment: &Payment) -> Response {
 /// Names the payment in the request's log line.
 pub fn about(payment: &Payment, mut response: Response) -> Response {
     response.extensions_mut().insert(About {
-        tenant_id: Some(payment.tenant_id.to_string()),
         invoice_id: Some(payment.invoice_id.to_string()),
         payment_id: Some(payment.id.to_string()),
     });

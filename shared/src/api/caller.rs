@@ -26,19 +26,18 @@ pub struct Caller {
     pub operator: bool,
 }
 
+/// A claim of the token that the authorizer verified.
+pub(super) fn claim<'a>(context: Option<&'a RequestContext>, name: &str) -> Option<&'a str> {
+    let Some(RequestContext::ApiGatewayV2(context)) = context else { return None };
+    context.authorizer.as_ref()?.jwt.as_ref()?.claims.get(name).map(String::as_str)
+}
+
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let unknown = |detail: &str| Refusal::new(Code::Unauthenticated, detail);
-        let claims = match parts.request_context_ref() {
-            Some(RequestContext::ApiGatewayV2(context)) => {
-                context.authorizer.as_ref().and_then(|authorizer| authorizer.jwt.as_ref()).map(|jwt| &jwt.claims)
-            }
-            _ => None,
-        };
-        let claims = claims.ok_or_else(|| unknown("A verified token is required."))?;
-        let claim = |name: &str| claims.get(name).map(String::as_str);
+        let claim = |name: &str| claim(parts.request_context_ref(), name);
         let tenant_id: TenantId = claim(&app.config.tenant_claim)
             .and_then(|text| text.parse().ok())
             .ok_or_else(|| unknown("The token's tenant claim is missing or malformed."))?;

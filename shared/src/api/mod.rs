@@ -18,11 +18,13 @@ use http::HeaderValue;
 use http::request::Parts;
 use lambda_http::RequestExt;
 use serde_json::{Value, json};
+use tracing::Instrument;
 
 use self::form::Fields;
 use self::problem::Problem;
 use crate::app::App;
 use crate::bounds;
+use crate::id::TenantId;
 use crate::policy::refusal::{Code, Refusal};
 use crate::store::list::{Page, PageRequest};
 
@@ -67,7 +69,12 @@ async fn request_line(
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
     let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
-    let mut response = next.run(request).await;
+    let tenant_id = caller::claim(request.request_context_ref(), &app.config.tenant_claim)
+        .and_then(|text| text.parse::<TenantId>().ok())
+        .map(|tenant| tenant.to_string());
+    // Every line that is written on the way carries both.
+    let span = tracing::info_span!("invocation", request_id, tenant_id);
+    let mut response = next.run(request).instrument(span).await;
     let about = response.extensions_mut().remove::<About>().unwrap_or_default();
     let replayed = response.extensions_mut().remove::<Replayed>().is_some();
     let problem = response.extensions_mut().remove::<Problem>();
@@ -85,7 +92,7 @@ async fn request_line(
         route,
         status = response.status().as_u16(),
         code,
-        tenant_id = about.tenant_id,
+        tenant_id,
         invoice_id = about.invoice_id,
         payment_id = about.payment_id,
         duration_ms = u64::try_from(app.clock.now().since(started).as_millis()).unwrap_or(u64::MAX),
@@ -101,8 +108,6 @@ pub struct Replayed;
 /// Ids that a response is about, for its log line.
 #[derive(Clone, Debug, Default)]
 pub struct About {
-    /// The tenant.
-    pub tenant_id: Option<String>,
     /// The invoice.
     pub invoice_id: Option<String>,
     /// The payment.
