@@ -13,6 +13,8 @@
 mod approval;
 mod audit;
 mod cards;
+mod demo;
+mod events;
 mod golden;
 mod invoices;
 mod isolation;
