@@ -81,11 +81,9 @@ pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
 
     let admin = client(stack, TENANT, ADMIN)?;
     let approver = json!({ "roles": ["approver"], "approval_limits": { "USD": 1_000_000 } });
-    for (user, member) in [
-        ("jdoe", approver),
-        ("clerk", json!({ "roles": ["clerk"] })),
-        ("worker", json!({ "roles": ["service"] })),
-    ] {
+    for (user, member) in
+        [("jdoe", approver), ("clerk", json!({ "roles": ["clerk"] })), ("worker", json!({ "roles": ["service"] }))]
+    {
         ok("PUT /members", admin.put(&format!("/members/{user}"), &member).await?)?;
     }
     for card in [
@@ -96,7 +94,8 @@ pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
     }
 
     let clerk = client(stack, TENANT, "clerk")?;
-    let vendor = json!({ "name": "Office Supplies Ltd", "vendor_id": "office-supplies", "stripe_account": VENDOR_ACCOUNT });
+    let vendor =
+        json!({ "name": "Office Supplies Ltd", "vendor_id": "office-supplies", "stripe_account": VENDOR_ACCOUNT });
     let customer = json!({ "name": "Globex Corporation", "customer_id": "globex" });
     for invoice in [
         json!({ "invoice_id": "INV-2025-001", "kind": "payable", "counterparty": vendor, "amount": 50_000, "currency": "USD" }),

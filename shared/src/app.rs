@@ -60,12 +60,7 @@ impl App {
     /// The same, going by another clock.
     #[must_use]
     pub fn at(&self, clock: Clock) -> Self {
-        Self {
-            store: self.store.at(clock.clone()),
-            secrets: self.secrets.at(clock.clone()),
-            clock,
-            ..self.clone()
-        }
+        Self { store: self.store.at(clock.clone()), secrets: self.secrets.at(clock.clone()), clock, ..self.clone() }
     }
 
     /// From the environment, with the connection to DynamoDB open: Lambda's processor time at start is free.

@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn the_text_of_a_time_sorts_like_its_value() {
-        let mut times = [1_700_000_000_500, 1_700_000_000_000, 1_699_999_999_999, 1_700_000_000_050].map(Time::from_millis);
+        let mut times =
+            [1_700_000_000_500, 1_700_000_000_000, 1_699_999_999_999, 1_700_000_000_050].map(Time::from_millis);
         times.sort_unstable();
         let texts = times.map(|t| t.to_string());
         assert!(texts.is_sorted(), "{texts:?}");

@@ -121,7 +121,10 @@ mod tests {
     #[test]
     fn exponents_follow_iso_4217() {
         let of = |code: &str| code.parse::<Currency>().unwrap().exponent();
-        for code in ["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"] {
+        for code in [
+            "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF",
+            "XPF",
+        ] {
             assert_eq!(of(code), 0, "{code}");
         }
         for code in ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"] {

@@ -30,6 +30,9 @@ fn the_codes_and_their_statuses_are_those_that_clients_know() {
 #[test]
 fn architecture_md_prints_the_tables_from_the_code() {
     for table in [transition::table(), roles::table()] {
-        assert!(ARCHITECTURE.contains(table.trim()), "ARCHITECTURE.md lacks this table as the code prints it:\n{table}");
+        assert!(
+            ARCHITECTURE.contains(table.trim()),
+            "ARCHITECTURE.md lacks this table as the code prints it:\n{table}"
+        );
     }
 }

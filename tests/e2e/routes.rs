@@ -24,5 +24,8 @@ fn template_and_routers_have_the_same_routes() {
         .collect();
     let only_in_code: Vec<_> = in_code.difference(&in_template).collect();
     let only_in_template: Vec<_> = in_template.difference(&in_code).collect();
-    assert!(only_in_code.is_empty() && only_in_template.is_empty(), "code: {only_in_code:?}, template: {only_in_template:?}");
+    assert!(
+        only_in_code.is_empty() && only_in_template.is_empty(),
+        "code: {only_in_code:?}, template: {only_in_template:?}"
+    );
 }

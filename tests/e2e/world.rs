@@ -41,11 +41,8 @@ impl World {
     pub async fn empty(change: impl FnOnce(&mut Options)) -> Self {
         crate::logs::watch();
         let clock = Clock::simulated("2026-01-15T14:30:00Z".parse::<Time>().unwrap());
-        let mut options = Options {
-            clock: clock.clone(),
-            gateway_timeout: Some(Duration::from_millis(500)),
-            ..Options::default()
-        };
+        let mut options =
+            Options { clock: clock.clone(), gateway_timeout: Some(Duration::from_millis(500)), ..Options::default() };
         change(&mut options);
         let stack = Stack::start(options).await.unwrap();
         Self { stack, clock, counter: AtomicU32::new(0) }
@@ -55,10 +52,12 @@ impl World {
     pub async fn tenant(&self, tenant: &str, account: &str) {
         let key = format!("sk_test_CANARY_{tenant}");
         self.stack.stripe.add_account(account, &key);
-        let secret = json!({ "account": account, "secret_key": key, "webhook_secrets": [format!("whsec_CANARY_{tenant}")] });
+        let secret =
+            json!({ "account": account, "secret_key": key, "webhook_secrets": [format!("whsec_CANARY_{tenant}")] });
         self.stack.secrets.put(&format!("passerelle/{tenant}/stripe"), &secret).unwrap();
         let operator = seed::operator(&self.stack, tenant).unwrap();
-        let settings = json!({ "name": tenant, "timezone": "America/New_York", "gateways": { "stripe": { "enabled": true } } });
+        let settings =
+            json!({ "name": tenant, "timezone": "America/New_York", "gateways": { "stripe": { "enabled": true } } });
         assert_eq!(operator.put("/tenant", &settings).await.unwrap().status, 200);
         let admin = json!({ "roles": ["admin"], "approval_limits": { "*": null } });
         assert_eq!(operator.put(&format!("/members/{ADMIN}"), &admin).await.unwrap().status, 200);
@@ -92,7 +91,8 @@ impl World {
 
     /// Changes the tenant's settings: the usual ones with `change` over them.
     pub async fn settings(&self, change: Value) -> Answer {
-        let mut settings = json!({ "name": TENANT, "timezone": "America/New_York", "gateways": { "stripe": { "enabled": true } } });
+        let mut settings =
+            json!({ "name": TENANT, "timezone": "America/New_York", "gateways": { "stripe": { "enabled": true } } });
         settings.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         self.admin().put("/tenant", &settings).await.unwrap()
     }

@@ -63,11 +63,8 @@ async fn list(State(app): State<App>, caller: Caller, mut params: Params) -> Res
     params.0.finish()?;
     require(&app, &caller.invocation, Permission::InvoicesRead).await?;
     let keep = |invoice: &Invoice| status.is_none_or(|status| invoice.status == status);
-    let found = app
-        .store
-        .invoices(caller.invocation.tenant(), number.as_deref(), &request, keep)
-        .await
-        .map_err(Stop::from)?;
+    let found =
+        app.store.invoices(caller.invocation.tenant(), number.as_deref(), &request, keep).await.map_err(Stop::from)?;
     Ok(page(found, |invoice| view::invoice(&invoice)))
 }
 
@@ -111,9 +108,6 @@ fn named(id: &str) -> Result<InvoiceId, Refusal> {
 
 fn shown(invoice: &Invoice, status: StatusCode) -> Response {
     let mut response = (status, axum::Json(view::invoice(invoice))).into_response();
-    response.extensions_mut().insert(About {
-        invoice_id: Some(invoice.invoice_id.to_string()),
-        payment_id: None,
-    });
+    response.extensions_mut().insert(About { invoice_id: Some(invoice.invoice_id.to_string()), payment_id: None });
     response
 }

@@ -106,11 +106,7 @@ async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>) ->
     ))
 }
 
-async fn cancel_payment(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
+async fn cancel_payment(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
     let invocation = &caller.invocation;
     require(&app, invocation, Permission::PaymentsRefund).await?;
     let payment = find(&app, invocation, &id).await?;

@@ -39,7 +39,11 @@ fn existing(body: &mut Fields) -> Option<Target> {
     let currency = body.parsed::<Currency>("currency");
     for name in ["kind", "counterparty", "description"] {
         if body.has(name) {
-            body.refuse(Code::InvalidField, name, format!("{name} is for payments without invoice_id; the invoice has its own."));
+            body.refuse(
+                Code::InvalidField,
+                name,
+                format!("{name} is for payments without invoice_id; the invoice has its own."),
+            );
             let _ = body.map(name, usize::MAX);
         }
     }
@@ -59,7 +63,12 @@ fn new(body: &mut Fields) -> Option<Target> {
     let counterparty = body.nested("counterparty", counterparty).flatten();
     let counterparty = body.required("counterparty", counterparty);
     let money = Money { amount_minor: amount_minor?, currency: currency? };
-    Some(Target::New(Box::new(NewInvoice { money, kind: kind?, counterparty: counterparty?, description: description? })))
+    Some(Target::New(Box::new(NewInvoice {
+        money,
+        kind: kind?,
+        counterparty: counterparty?,
+        description: description?,
+    })))
 }
 
 fn when(body: &mut Fields) -> When {

@@ -39,9 +39,8 @@ pub fn state(payment: &Payment) -> Response {
 
 /// Names the payment in the request's log line.
 pub fn about(payment: &Payment, mut response: Response) -> Response {
-    response.extensions_mut().insert(About {
-        invoice_id: Some(payment.invoice_id.to_string()),
-        payment_id: Some(payment.id.to_string()),
-    });
+    response
+        .extensions_mut()
+        .insert(About { invoice_id: Some(payment.invoice_id.to_string()), payment_id: Some(payment.id.to_string()) });
     response
 }

@@ -47,9 +47,8 @@ async fn list(State(app): State<App>, caller: Caller, mut params: Params) -> Res
 }
 
 async fn set_default(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
-    let id: MethodId = id
-        .parse()
-        .map_err(|_| Refusal::new(Code::PaymentMethodNotFound, "There is no such payment method."))?;
+    let id: MethodId =
+        id.parse().map_err(|_| Refusal::new(Code::PaymentMethodNotFound, "There is no such payment method."))?;
     let chosen = method::set_default(&app, &caller.invocation, &id).await?;
     Ok(axum::Json(view(&chosen)).into_response())
 }
@@ -64,7 +63,11 @@ fn order(mut body: Fields) -> Result<MethodOrder, Vec<Refusal>> {
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
     if gateway == Some("stripe") && reference.as_ref().is_some_and(|text| !known(text)) {
-        body.refuse(Code::InvalidField, "reference", "The id of a SetupIntent (seti_…) or PaymentMethod (pm_…) is expected.");
+        body.refuse(
+            Code::InvalidField,
+            "reference",
+            "The id of a SetupIntent (seti_…) or PaymentMethod (pm_…) is expected.",
+        );
     }
     let owner = owner(&mut body);
     let default = body.boolean("default").unwrap_or(false);

@@ -61,9 +61,8 @@ async fn put_member(
     Path(user): Path<String>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let user: UserId = user
-        .parse()
-        .map_err(|error| Refusal::field(Code::InvalidField, "user_id", format!("{error}.")))?;
+    let user: UserId =
+        user.parse().map_err(|error| Refusal::field(Code::InvalidField, "user_id", format!("{error}.")))?;
     if user.as_str().starts_with("system:") {
         return Err(Refusal::field(Code::InvalidField, "user_id", "Names that begin with system: are ours.").into());
     }
@@ -73,13 +72,8 @@ async fn put_member(
     Ok(axum::Json(shown(&member)).into_response())
 }
 
-async fn remove_member(
-    State(app): State<App>,
-    caller: Caller,
-    Path(user): Path<String>,
-) -> Result<Response, Problem> {
-    let user: UserId =
-        user.parse().map_err(|_| Refusal::new(Code::MemberNotFound, "There is no such member."))?;
+async fn remove_member(State(app): State<App>, caller: Caller, Path(user): Path<String>) -> Result<Response, Problem> {
+    let user: UserId = user.parse().map_err(|_| Refusal::new(Code::MemberNotFound, "There is no such member."))?;
     member::remove(&app, &caller.invocation, &user).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -37,9 +37,8 @@ pub fn settings(mut body: Fields, tenant: &TenantId) -> Result<Settings, Vec<Ref
     let four_eyes = body.boolean("four_eyes").unwrap_or(false);
     let second_approval_above = amounts(&mut body, "second_approval_above");
     let retry_days = days(&mut body, "retry_days").unwrap_or_else(|| vec![1, 3, 7]);
-    let on_insufficient_funds = body
-        .choice("on_insufficient_funds", OnInsufficientFunds::ALL)
-        .unwrap_or(OnInsufficientFunds::Reschedule);
+    let on_insufficient_funds =
+        body.choice("on_insufficient_funds", OnInsufficientFunds::ALL).unwrap_or(OnInsufficientFunds::Reschedule);
     let alert_email = email(&mut body, "alert_email");
     let gateways = body.nested("gateways", gateways).unwrap_or_default();
     match (name, timezone, body.finish()) {
@@ -78,7 +77,9 @@ fn days(body: &mut Fields, name: &str) -> Option<Vec<u16>> {
     let values = body.list(name, RETRIES)?;
     let days: Option<Vec<u16>> = values
         .iter()
-        .map(|value| value.as_u64().filter(|days| (1..=RETRY_DAYS_MAX).contains(days)).and_then(|days| days.try_into().ok()))
+        .map(|value| {
+            value.as_u64().filter(|days| (1..=RETRY_DAYS_MAX).contains(days)).and_then(|days| days.try_into().ok())
+        })
         .collect();
     if days.is_none() {
         body.refuse(Code::InvalidField, name, format!("Numbers of days from 1 to {RETRY_DAYS_MAX} are expected."));

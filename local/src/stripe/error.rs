@@ -49,13 +49,19 @@ impl ApiError {
 
     /// The key belongs to other parameters.
     pub fn other_parameters() -> Self {
-        let message = "Keys for idempotent requests can only be used with the same parameters they were first used with.";
+        let message =
+            "Keys for idempotent requests can only be used with the same parameters they were first used with.";
         Self { status: 400, body: json!({ "type": "idempotency_error", "message": message }), saved: false }
     }
 
     /// The first request under the key is still running.
     pub fn key_in_use() -> Self {
-        Self::invalid(409, Some("idempotency_key_in_use"), None, "There is currently another in-progress request using this key.")
+        Self::invalid(
+            409,
+            Some("idempotency_key_in_use"),
+            None,
+            "There is currently another in-progress request using this key.",
+        )
     }
 
     /// A limit.

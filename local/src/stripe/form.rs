@@ -10,12 +10,14 @@ pub(super) struct Form(pub BTreeMap<String, String>);
 
 impl Form {
     pub fn parse(text: &[u8]) -> Self {
-        Self(reqwest::Url::parse("form:/")
-            .map(|mut url| {
-                url.set_query(std::str::from_utf8(text).ok());
-                url.query_pairs().into_owned().collect()
-            })
-            .unwrap_or_default())
+        Self(
+            reqwest::Url::parse("form:/")
+                .map(|mut url| {
+                    url.set_query(std::str::from_utf8(text).ok());
+                    url.query_pairs().into_owned().collect()
+                })
+                .unwrap_or_default(),
+        )
     }
 
     /// Refuses what the operation does not take. A known name covers its members: `metadata` covers `metadata[a]`.

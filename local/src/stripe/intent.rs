@@ -14,10 +14,31 @@ use super::{BookEntry, State, new_id};
 type Answer = Result<Value, ApiError>;
 
 const CREATE: &[&str] = &[
-    "amount", "currency", "customer", "payment_method", "payment_method_types", "automatic_payment_methods", "confirm",
-    "off_session", "error_on_requires_action", "capture_method", "setup_future_usage", "mandate", "mandate_data",
-    "description", "statement_descriptor", "statement_descriptor_suffix", "metadata", "transfer_data", "transfer_group",
-    "on_behalf_of", "application_fee_amount", "receipt_email", "return_url", "expand", "confirmation_method",
+    "amount",
+    "currency",
+    "customer",
+    "payment_method",
+    "payment_method_types",
+    "automatic_payment_methods",
+    "confirm",
+    "off_session",
+    "error_on_requires_action",
+    "capture_method",
+    "setup_future_usage",
+    "mandate",
+    "mandate_data",
+    "description",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+    "metadata",
+    "transfer_data",
+    "transfer_group",
+    "on_behalf_of",
+    "application_fee_amount",
+    "receipt_email",
+    "return_url",
+    "expand",
+    "confirmation_method",
     "payment_method_options",
 ];
 const MAX_AMOUNT: i64 = 99_999_999;
@@ -52,7 +73,10 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &For
     form.required("amount")?;
     let amount = form.integer("amount")?.unwrap_or_default();
     let currency = form.required("currency")?.to_owned();
-    if currency.len() != 3 || currency.to_ascii_uppercase().parse::<shared::money::Currency>().is_err() || currency != currency.to_ascii_lowercase() {
+    if currency.len() != 3
+        || currency.to_ascii_uppercase().parse::<shared::money::Currency>().is_err()
+        || currency != currency.to_ascii_lowercase()
+    {
         return Err(ApiError::request(&format!("Invalid currency: {currency}")));
     }
     if amount < minimum(&currency) {
@@ -62,7 +86,11 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &For
         return Err(ApiError::parameter("amount_too_large", "amount", "Amount must be no more than 999,999.99."));
     }
     if amount % step(&currency) != 0 {
-        return Err(ApiError::parameter("parameter_invalid_integer", "amount", "The amount is too fine for the currency."));
+        return Err(ApiError::parameter(
+            "parameter_invalid_integer",
+            "amount",
+            "The amount is too fine for the currency.",
+        ));
     }
     let confirm = form.flag("confirm")?;
     if !confirm && form.text("off_session").is_some() {
@@ -71,7 +99,11 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &For
     let automatic = form.text("automatic_payment_methods[enabled]") == Some("true");
     let types: Vec<String> = form.members("payment_method_types").into_values().collect();
     if automatic && !types.is_empty() {
-        return Err(ApiError::parameter("parameters_exclusive", "payment_method_types", "You may only specify one of these."));
+        return Err(ApiError::parameter(
+            "parameters_exclusive",
+            "payment_method_types",
+            "You may only specify one of these.",
+        ));
     }
     let redirects = form.text("automatic_payment_methods[allow_redirects]") != Some("never");
     if confirm && automatic && redirects && form.text("return_url").is_none() {
@@ -92,7 +124,11 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &For
     if let Some(method) = &method {
         check_method(&method.object, form.text("customer"), &types)?;
     } else if confirm {
-        return Err(ApiError::parameter("parameter_missing", "payment_method", "A PaymentIntent is confirmed with a payment method."));
+        return Err(ApiError::parameter(
+            "parameter_missing",
+            "payment_method",
+            "A PaymentIntent is confirmed with a payment method.",
+        ));
     }
 
     let id = new_id("pi");
@@ -146,7 +182,16 @@ fn attempt(state: &mut State, clock: &Clock, account: &str, id: &str, method: &C
         }
         Behaviour::Authenticates => {
             let decline = if off_session { "authentication_required" } else { "authentication_not_handled" };
-            return Err(decline_with(state, clock, account, intent, method, "authentication_required", Some(decline), None));
+            return Err(decline_with(
+                state,
+                clock,
+                account,
+                intent,
+                method,
+                "authentication_required",
+                Some(decline),
+                None,
+            ));
         }
         Behaviour::Declined(code, decline, advice) => {
             return Err(decline_with(state, clock, account, intent, method, code, decline, advice));

@@ -33,7 +33,9 @@ impl State {
     pub fn chargeable(&self, account: &str, id: &str) -> Result<Chargeable, ApiError> {
         if let Some(stored) = self.find(account, id, "payment_method") {
             if stored.value.get("detached") == Some(&json!(true)) {
-                return Err(ApiError::request("The provided PaymentMethod was previously detached and may not be used again."));
+                return Err(ApiError::request(
+                    "The provided PaymentMethod was previously detached and may not be used again.",
+                ));
             }
             return Ok(Chargeable { object: stored.value.clone(), origin: stored.origin.clone() });
         }
@@ -117,7 +119,17 @@ pub(super) fn detach(state: &mut State, account: &str, id: &str, form: &Form) ->
 
 /// A SetupIntent; confirmed at once with `confirm=true`, as a browser would with the client secret.
 pub(super) fn create_setup(state: &mut State, clock: &Clock, account: &str, form: &Form) -> Answer {
-    form.only(&["customer", "payment_method", "payment_method_types", "confirm", "usage", "metadata", "description", "automatic_payment_methods", "return_url"])?;
+    form.only(&[
+        "customer",
+        "payment_method",
+        "payment_method_types",
+        "confirm",
+        "usage",
+        "metadata",
+        "description",
+        "automatic_payment_methods",
+        "return_url",
+    ])?;
     if let Some(customer) = form.text("customer")
         && state.find(account, customer, "customer").is_none()
     {
@@ -131,7 +143,11 @@ pub(super) fn create_setup(state: &mut State, clock: &Clock, account: &str, form
         "last_setup_error": null, "mandate": null, "latest_attempt": null, "metadata": form.members("metadata"),
     });
     state.keep(account, setup, "");
-    if form.flag("confirm")? { confirm_setup(state, account, &id, form) } else { read(state, account, "setup_intent", &id) }
+    if form.flag("confirm")? {
+        confirm_setup(state, account, &id, form)
+    } else {
+        read(state, account, "setup_intent", &id)
+    }
 }
 
 pub(super) fn confirm_setup(state: &mut State, account: &str, id: &str, form: &Form) -> Answer {

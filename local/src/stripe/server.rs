@@ -61,7 +61,8 @@ impl Stripe {
         };
         let (fault, latency) = {
             let mut state = self.state();
-            let fault = state.faults.iter_mut().find_map(|f| f.meets(verb.as_str(), &request.path).then(|| f.kind.clone()));
+            let fault =
+                state.faults.iter_mut().find_map(|f| f.meets(verb.as_str(), &request.path).then(|| f.kind.clone()));
             (fault, state.latency)
         };
         if latency > Duration::ZERO {
@@ -81,7 +82,8 @@ impl Stripe {
 
     async fn play(&self, request: &Call, fault: Option<Kind>) -> Reply {
         let request_id = new_id("req");
-        let refused = |error: ApiError| Some(respond(error.status, &json!({ "error": error.body }), &request_id, request));
+        let refused =
+            |error: ApiError| Some(respond(error.status, &json!({ "error": error.body }), &request_id, request));
         match &fault {
             Some(Kind::NothingReached) => return None,
             Some(Kind::RateLimited) => {
@@ -187,7 +189,8 @@ impl Call {
         if self.verb == Method::POST && !self.is_form {
             return Err(ApiError::request("POST requests are form-encoded."));
         }
-        let is_version = |version: &String| version.get(..10).is_some_and(|day| day.parse::<jiff::civil::Date>().is_ok());
+        let is_version =
+            |version: &String| version.get(..10).is_some_and(|day| day.parse::<jiff::civil::Date>().is_ok());
         if self.version.as_ref().is_some_and(|version| !is_version(version)) {
             return Err(ApiError::request("Invalid Stripe API version."));
         }

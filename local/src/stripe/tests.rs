@@ -29,7 +29,12 @@ impl Api {
         Self { stripe, clock, base, http: reqwest::Client::new() }
     }
 
-    async fn try_post(&self, path: &str, key: Option<&str>, form: &[(&str, &str)]) -> reqwest::Result<(u16, Value, bool)> {
+    async fn try_post(
+        &self,
+        path: &str,
+        key: Option<&str>,
+        form: &[(&str, &str)],
+    ) -> reqwest::Result<(u16, Value, bool)> {
         let mut request = self.http.post(format!("{}{path}", self.base)).bearer_auth(KEY).form(form);
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
@@ -58,7 +63,13 @@ impl Api {
 }
 
 fn charge(method: &str) -> Vec<(&str, &str)> {
-    vec![("amount", "2500"), ("currency", "usd"), ("payment_method", method), ("confirm", "true"), ("off_session", "true")]
+    vec![
+        ("amount", "2500"),
+        ("currency", "usd"),
+        ("payment_method", method),
+        ("confirm", "true"),
+        ("off_session", "true"),
+    ]
 }
 
 fn error<'a>(body: &'a Value, name: &str) -> &'a str {
@@ -79,7 +90,10 @@ async fn a_charge_moves_money_and_a_decline_leaves_its_intent() {
         let (status, body, _) = api.pay(None, method).await;
         assert_eq!((status, error(&body, "code"), error(&body, "decline_code")), (402, code, decline), "{method}");
         let intent = body["error"]["payment_intent"]["id"].as_str().unwrap();
-        assert_eq!(api.get(&format!("/v1/payment_intents/{intent}")).await.1["status"], json!("requires_payment_method"));
+        assert_eq!(
+            api.get(&format!("/v1/payment_intents/{intent}")).await.1["status"],
+            json!("requires_payment_method")
+        );
     }
     assert_eq!(api.captured(), 1);
 }
@@ -181,9 +195,12 @@ async fn lists_are_windows_of_time_newest_first_in_pages() {
         api.clock.advance(Duration::from_secs(10));
     }
     let first = api.get(&format!("/v1/payment_intents?customer={customer}&limit=2")).await.1;
-    let ids = |page: &Value| page["data"].as_array().unwrap().iter().map(|i| i["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let ids = |page: &Value| {
+        page["data"].as_array().unwrap().iter().map(|i| i["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     assert_eq!((ids(&first), first["has_more"].as_bool()), (vec![made[4].clone(), made[3].clone()], Some(true)));
-    let rest = api.get(&format!("/v1/payment_intents?customer={customer}&limit=100&starting_after={}", made[3])).await.1;
+    let rest =
+        api.get(&format!("/v1/payment_intents?customer={customer}&limit=100&starting_after={}", made[3])).await.1;
     assert_eq!((ids(&rest).len(), rest["has_more"].as_bool()), (3, Some(false)));
     let from = "2026-01-15T12:00:15Z".parse::<Time>().unwrap().seconds();
     let window = api.get(&format!("/v1/payment_intents?created[gte]={from}&created[lt]={}", from + 10)).await.1;
@@ -206,6 +223,7 @@ async fn only_what_has_not_succeeded_is_canceled() {
     let (status, body, _) = api.post(&format!("/v1/payment_intents/{paid}/cancel"), None, &[]).await;
     assert_eq!((status, error(&body, "code")), (400, "payment_intent_unexpected_state"));
     let open = api.post("/v1/payment_intents", None, &[("amount", "500"), ("currency", "usd")]).await.1;
-    let (status, body, _) = api.post(&format!("/v1/payment_intents/{}/cancel", open["id"].as_str().unwrap()), None, &[]).await;
+    let (status, body, _) =
+        api.post(&format!("/v1/payment_intents/{}/cancel", open["id"].as_str().unwrap()), None, &[]).await;
     assert_eq!((status, body["status"].as_str()), (200, Some("canceled")));
 }

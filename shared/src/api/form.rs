@@ -196,7 +196,8 @@ impl Fields {
     pub fn required<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
         let path = format!("{}{name}", self.path);
         // Of the field itself or of one inside it.
-        let about = |field: &str| field.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let about =
+            |field: &str| field.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         let judged = self.refusals.iter().any(|refusal| refusal.field.as_deref().is_some_and(about));
         if value.is_none() && !judged {
             self.refuse(Code::MissingField, name, format!("{path} is required."));

@@ -60,14 +60,11 @@ pub fn router(app: App, routes: Vec<Route>) -> Router {
 }
 
 /// One log line per request, with the route and never the path, and the request id in every problem.
-async fn request_line(
-    axum::extract::State(app): axum::extract::State<App>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn request_line(axum::extract::State(app): axum::extract::State<App>, request: Request, next: Next) -> Response {
     let started = app.clock.now();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
     let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
     let tenant_id = caller::claim(request.request_context_ref(), &app.config.tenant_claim)
         .and_then(|text| text.parse::<TenantId>().ok())

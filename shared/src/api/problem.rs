@@ -124,9 +124,11 @@ impl From<Stop> for Problem {
                 Code::Unavailable,
                 "It is not known whether the request was taken. Send it again with the same Idempotency-Key, or read the invoice.",
             ),
-            stop @ (Stop::Store(_) | Stop::Secret(_)) => {
-                Self::failed(stop, Code::Unavailable, "A part of the system is not to be had; send the same request again.")
-            }
+            stop @ (Stop::Store(_) | Stop::Secret(_)) => Self::failed(
+                stop,
+                Code::Unavailable,
+                "A part of the system is not to be had; send the same request again.",
+            ),
             stop @ Stop::Gateway(_) => {
                 Self::failed(stop, Code::GatewayUnavailable, "The gateway did not answer. Nothing was done; try again.")
             }

@@ -48,8 +48,7 @@ pub async fn cancel(app: &App, invocation: &Invocation, payment: Payment) -> Res
     let Found::Object(answer) = app.stripe.cancel(&secret, &payment, &reference, timeout).await else {
         return Err(not_cancelable(&payment, "The gateway did not confirm the cancellation; try again."));
     };
-    let finding =
-        Finding { sent: Sent::found(&payment, answer), source: Source::Lookup, action: RunAction::Recover };
+    let finding = Finding { sent: Sent::found(&payment, answer), source: Source::Lookup, action: RunAction::Recover };
     let payment = settle(app, invocation, (payment, invoice), &finding, Pace::Check).await?;
     match payment.status {
         PaymentStatus::Canceled | PaymentStatus::Processing | PaymentStatus::RequiresAction => Ok(payment),

@@ -186,11 +186,7 @@ async fn change(
     decide: impl Fn(&Member, &Settings, &mut Invoice) -> Result<Option<Changed>, Stop>,
 ) -> Result<Invoice, Stop> {
     let tenant = invocation.tenant();
-    let keys = [
-        Key::member(tenant, &invocation.actor.user_id),
-        Key::settings(tenant),
-        Key::invoice(tenant, id),
-    ];
+    let keys = [Key::member(tenant, &invocation.actor.user_id), Key::settings(tenant), Key::invoice(tenant, id)];
     let mut looked_up = false;
     for round in 1..=bounds::DECISIONS {
         let found = app.store.read(keys.clone(), Consistency::Strong).await?;

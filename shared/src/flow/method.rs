@@ -230,7 +230,6 @@ pub async fn list(
             defaults.extend(found.get::<Method>(key)?.map(|method| method.id));
         }
     }
-    let items =
-        items.into_iter().map(|method| Listed { default: defaults.contains(&method.id), method }).collect();
+    let items = items.into_iter().map(|method| Listed { default: defaults.contains(&method.id), method }).collect();
     Ok(Page { items, cursor })
 }

@@ -88,7 +88,10 @@ pub async fn pay(app: &App, invocation: &Invocation, order: &PayOrder) -> Result
             )));
         }
         if app.config.payments_paused {
-            return Err(Stop::refused(Refusal::new(Code::Paused, "The operator has paused payments; nothing was done.")));
+            return Err(Stop::refused(Refusal::new(
+                Code::Paused,
+                "The operator has paused payments; nothing was done.",
+            )));
         }
         match reserve(app, invocation, order, &read, invoice, method, secret, &plan).await {
             Ok((payment, invoice)) => return execute(app, invocation, payment, invoice, Arc::clone(secret)).await,
@@ -263,12 +266,7 @@ fn key_reused() -> Refusal {
 }
 
 /// The answer to a request that was made before.
-async fn replay(
-    app: &App,
-    invocation: &Invocation,
-    order: &PayOrder,
-    payment: Payment,
-) -> Result<PayResult, Stop> {
+async fn replay(app: &App, invocation: &Invocation, order: &PayOrder, payment: Payment) -> Result<PayResult, Stop> {
     if payment.fingerprint != order.fingerprint {
         return Err(Stop::refused(key_reused()));
     }
@@ -343,8 +341,7 @@ async fn reserve(
     let mut commit = Commit::default();
     if read_version == 0 {
         entries.push(invoice.record(&invocation.actor, "create", &super::invoice::created(&invoice), now));
-        invoice.approvals =
-            plan.approved_by.iter().map(|user| Approval { user_id: user.clone(), at: now }).collect();
+        invoice.approvals = plan.approved_by.iter().map(|user| Approval { user_id: user.clone(), at: now }).collect();
         let approved = json!({ "status": ["draft", "approved"], "approved_by": plan.approved_by });
         entries.push(invoice.record(&invocation.actor, "approve", &approved, now));
         commit.take_bill(&app.store, &invoice, false);

@@ -180,12 +180,7 @@ async fn note(
 }
 
 /// The secret names another account, or is gone: nothing is sent or asked there; a person is called.
-async fn account_changed(
-    app: &App,
-    invocation: &Invocation,
-    payment: Payment,
-    pace: Pace,
-) -> Result<Recovered, Stop> {
+async fn account_changed(app: &App, invocation: &Invocation, payment: Payment, pace: Pace) -> Result<Recovered, Stop> {
     let now = app.clock.now();
     let mut after = payment.clone().revised();
     after.checked_at = Some(now);

@@ -84,13 +84,16 @@ pub async fn resolve(
                     sent
                 }
                 Found::Nothing => return Err(mismatch(reference, &payment)),
-                Found::Unanswered(_) => return Err(not_resolvable(&payment, "The gateway does not answer; try again.")),
+                Found::Unanswered(_) => {
+                    return Err(not_resolvable(&payment, "The gateway does not answer; try again."));
+                }
             }
         }
         (None, true) => Sent::said(Outcome::Succeeded),
         (_, false) => Sent::said(Outcome::NotSent(Trouble::Lost)),
     };
-    let finding = Finding { sent, source: Source::Person { note: resolution.note.clone() }, action: RunAction::Recover };
+    let finding =
+        Finding { sent, source: Source::Person { note: resolution.note.clone() }, action: RunAction::Recover };
     let payment = settle(app, invocation, (payment, invoice), &finding, Pace::Touch).await?;
     match payment.status {
         PaymentStatus::Processing => Err(Stop::Busy),

@@ -35,8 +35,7 @@ pub struct Sent {
 impl Sent {
     /// Nothing sent so far. `unknown`: an earlier send may have gone through.
     fn nothing(unknown: bool) -> Self {
-        let outcome =
-            if unknown { Outcome::Unknown(Trouble::Lost) } else { Outcome::NotSent(Trouble::Unreachable) };
+        let outcome = if unknown { Outcome::Unknown(Trouble::Lost) } else { Outcome::NotSent(Trouble::Unreachable) };
         Self {
             outcome,
             seen: None,

@@ -13,8 +13,8 @@ use crate::model::tenant::{Member, Settings};
 use crate::policy::approval::somebody_can_approve;
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::roles::Permission;
-use crate::store::commit::{Commit, CommitError};
 use crate::store::Key;
+use crate::store::commit::{Commit, CommitError};
 
 /// Settings and members as they were read: one aggregate.
 #[derive(Clone, Debug)]
@@ -81,12 +81,7 @@ pub async fn read(app: &App, invocation: &Invocation) -> Result<Settings, Stop> 
 ///
 /// # Errors
 /// `permission_denied`, `locks_out`, or the store.
-pub async fn put(
-    app: &App,
-    invocation: &Invocation,
-    operator: bool,
-    wanted: &Settings,
-) -> Result<Settings, Stop> {
+pub async fn put(app: &App, invocation: &Invocation, operator: bool, wanted: &Settings) -> Result<Settings, Stop> {
     for round in 1..=bounds::DECISIONS {
         let before = Aggregate::read(app, invocation).await?;
         let caller = before.caller(invocation, operator)?;

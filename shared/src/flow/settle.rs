@@ -111,13 +111,7 @@ enum Decision {
     Note,
 }
 
-fn decide(
-    app: &App,
-    payment: &Payment,
-    invoice: &Invoice,
-    finding: &Finding,
-    own_fence: Time,
-) -> Decision {
+fn decide(app: &App, payment: &Payment, invoice: &Invoice, finding: &Finding, own_fence: Time) -> Decision {
     let now = app.clock.now();
     let (report, why) = match &finding.sent.outcome {
         Outcome::Succeeded => (Report::Succeeded, None),
@@ -230,7 +224,9 @@ fn noted(
     payment.checked_at = Some(now);
     if pace == Pace::Check || payment.reference() != before.reference() {
         payment.next_check_at = Some(match &finding.sent.outcome {
-            _ if payment.status == PaymentStatus::RequiresAction && now < waits_until(&payment) => waits_until(&payment),
+            _ if payment.status == PaymentStatus::RequiresAction && now < waits_until(&payment) => {
+                waits_until(&payment)
+            }
             Outcome::Pending => now.plus(bounds::DAILY),
             // Believed once no send can be under way any more.
             Outcome::Declined(_) | Outcome::Canceled => payment.send_until.plus(bounds::SEND_MARGIN),
@@ -270,18 +266,10 @@ pub fn waits_until(payment: &Payment) -> Time {
 /// Past the key's lifetime a look-up that finds nothing leaves only a person.
 fn is_lost_for_good(now: Time, payment: &Payment, finding: &Finding) -> bool {
     let found_nothing = matches!(finding.sent.outcome, Outcome::Unknown(Trouble::Lost | Trouble::Undecided));
-    finding.source == Source::Lookup
-        && found_nothing
-        && !retry::key_protects(now, payment.created_at)
+    finding.source == Source::Lookup && found_nothing && !retry::key_protects(now, payment.created_at)
 }
 
-fn run(
-    app: &App,
-    invocation: &Invocation,
-    payment: &Payment,
-    finding: &Finding,
-    why: Option<&Failure>,
-) -> AgentRun {
+fn run(app: &App, invocation: &Invocation, payment: &Payment, finding: &Finding, why: Option<&Failure>) -> AgentRun {
     let now = app.clock.now();
     let class = match &finding.sent.outcome {
         _ if finding.sent.mismatch => "answer_mismatch",
@@ -305,13 +293,7 @@ fn run(
 }
 
 /// An alert about why an invoice is not paid; the same failure of the same invoice is the same alert.
-fn alert(
-    payment: &Payment,
-    invoice: &Invoice,
-    kind: AlertKind,
-    why: Option<&Failure>,
-    at: Time,
-) -> Alert {
+fn alert(payment: &Payment, invoice: &Invoice, kind: AlertKind, why: Option<&Failure>, at: Time) -> Alert {
     let entity = match kind {
         AlertKind::PaidTwice | AlertKind::PaidVoidInvoice => return paid_too_often(payment, invoice, kind, at),
         _ => format!("invoice/{}", payment.invoice_id),
@@ -379,8 +361,7 @@ fn raise(payment: &Payment, kind: AlertKind, entity: &str, message: String, at: 
 /// # Errors
 /// The store.
 pub async fn reread(app: &App, payment: &Payment) -> Result<(Payment, Invoice), StoreError> {
-    let keys =
-        [Key::payment(&payment.tenant_id, &payment.id), Key::invoice(&payment.tenant_id, &payment.invoice_id)];
+    let keys = [Key::payment(&payment.tenant_id, &payment.id), Key::invoice(&payment.tenant_id, &payment.invoice_id)];
     let found = app.store.read(keys.clone(), Consistency::Strong).await?;
     let [payment_key, invoice_key] = keys;
     let gone = |table| StoreError::Malformed { table, reason: "the item is gone".to_owned() };

@@ -25,12 +25,7 @@ pub enum Approved {
 ///
 /// # Errors
 /// What stands against it, all of it.
-pub fn approve(
-    invoice: &Invoice,
-    approver: &Member,
-    settings: &Settings,
-    now: Time,
-) -> Result<Approved, Vec<Refusal>> {
+pub fn approve(invoice: &Invoice, approver: &Member, settings: &Settings, now: Time) -> Result<Approved, Vec<Refusal>> {
     let given = invoice.approvals.iter().any(|approval| approval.user_id == approver.user_id);
     if given && matches!(invoice.status, InvoiceStatus::Draft | InvoiceStatus::Approved) {
         return Ok(Approved::Unchanged);
@@ -58,19 +53,23 @@ pub fn approve(
 pub fn not_payable(invoice: &Invoice) -> Option<Refusal> {
     let refusal = match invoice.status {
         InvoiceStatus::Approved => return None,
-        InvoiceStatus::Draft => {
-            Refusal::new(Code::InvoiceNotApproved, "The invoice is a draft; approve it first: POST /invoices/{id}/approve.")
-        }
+        InvoiceStatus::Draft => Refusal::new(
+            Code::InvoiceNotApproved,
+            "The invoice is a draft; approve it first: POST /invoices/{id}/approve.",
+        ),
         InvoiceStatus::Scheduled => {
-            let refusal = Refusal::new(Code::InvoiceScheduled, "The invoice is scheduled; cancel the schedule to pay it now.");
+            let refusal =
+                Refusal::new(Code::InvoiceScheduled, "The invoice is scheduled; cancel the schedule to pay it now.");
             match &invoice.schedule_id {
                 Some(schedule) => refusal.with("schedule_id", schedule.as_str()),
                 None => refusal,
             }
         }
         InvoiceStatus::Paying => {
-            let refusal =
-                Refusal::new(Code::InvoiceBeingPaid, "A payment of the invoice is under way; read it to learn its outcome.");
+            let refusal = Refusal::new(
+                Code::InvoiceBeingPaid,
+                "A payment of the invoice is under way; read it to learn its outcome.",
+            );
             with_payment(refusal, invoice)
         }
         InvoiceStatus::Paid | InvoiceStatus::PartiallyRefunded => {
@@ -118,9 +117,9 @@ pub fn four_eyes(settings: &Settings, approver: &Member, creator: &UserId, field
 /// Whether somebody in the tenant can approve anything, and under four eyes something that another can enter.
 #[must_use]
 pub fn somebody_can_approve(four_eyes: bool, members: &BTreeMap<UserId, Member>) -> bool {
-    let approvers = members.values().filter(|member| {
-        member.may(Permission::InvoicesApprove) && member.approval_limits.cover_something()
-    });
+    let approvers = members
+        .values()
+        .filter(|member| member.may(Permission::InvoicesApprove) && member.approval_limits.cover_something());
     let others_enter = |approver: &Member| {
         members.values().any(|other| other.user_id != approver.user_id && other.may(Permission::InvoicesWrite))
     };

@@ -39,11 +39,9 @@ pub fn consequence(failure: &Failure) -> Consequence {
             alert: Some(AlertKind::GatewayUnavailable),
             detail: "The gateway did not take the request: certainly not executed. The invoice is approved again; pay again with a new Idempotency-Key.",
         },
-        FailureCode::Canceled => Consequence {
-            code: Code::Declined,
-            alert: None,
-            detail: "The payment was canceled. Nothing was taken.",
-        },
+        FailureCode::Canceled => {
+            Consequence { code: Code::Declined, alert: None, detail: "The payment was canceled. Nothing was taken." }
+        }
         FailureCode::NotExecuted => Consequence {
             code: Code::GatewayUnavailable,
             alert: None,
@@ -61,18 +59,22 @@ pub fn next_action(kind: AlertKind) -> (Severity, &'static str) {
         AlertKind::PaymentMethodInvalid => (Warning, "Ask for a new payment method, then pay the invoice again."),
         AlertKind::Declined => (Warning, "Review the payment before the invoice is paid again."),
         AlertKind::GatewayUnavailable => (Warning, "Look at the gateway's status page, then pay the invoice again."),
-        AlertKind::GatewayRejected => {
-            (Critical, "Operator: the gateway refuses our key or our request; check the tenant's secret and the gateway's log.")
-        }
-        AlertKind::OutcomeUnknown => {
-            (Critical, "Look for the payment in the gateway's dashboard, then say what became of it: POST /payments/{id}/resolve.")
-        }
-        AlertKind::AnswerMismatch => {
-            (Critical, "The gateway's object differs from what was reserved. Nothing was applied; compare both by hand.")
-        }
-        AlertKind::AccountChanged => {
-            (Critical, "The tenant's secret names another account than the payment was reserved for. Restore the secret until it is settled.")
-        }
+        AlertKind::GatewayRejected => (
+            Critical,
+            "Operator: the gateway refuses our key or our request; check the tenant's secret and the gateway's log.",
+        ),
+        AlertKind::OutcomeUnknown => (
+            Critical,
+            "Look for the payment in the gateway's dashboard, then say what became of it: POST /payments/{id}/resolve.",
+        ),
+        AlertKind::AnswerMismatch => (
+            Critical,
+            "The gateway's object differs from what was reserved. Nothing was applied; compare both by hand.",
+        ),
+        AlertKind::AccountChanged => (
+            Critical,
+            "The tenant's secret names another account than the payment was reserved for. Restore the secret until it is settled.",
+        ),
         AlertKind::PaidTwice => (Critical, "The invoice was paid twice. Refund the payment that this alert names."),
         AlertKind::PaidVoidInvoice => (Critical, "A payment of a void invoice was executed. Refund it."),
     }

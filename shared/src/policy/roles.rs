@@ -46,10 +46,7 @@ impl Role {
         use Permission as P;
         let added = match self {
             Self::Viewer => {
-                matches!(
-                    permission,
-                    P::InvoicesRead | P::PaymentsRead | P::MethodsRead | P::AlertsRead | P::AuditRead
-                )
+                matches!(permission, P::InvoicesRead | P::PaymentsRead | P::MethodsRead | P::AlertsRead | P::AuditRead)
             }
             Self::Clerk | Self::Service => matches!(permission, P::InvoicesWrite | P::PaymentsCreate),
             Self::Approver => matches!(permission, P::InvoicesApprove | P::PaymentsApprove),

@@ -105,7 +105,12 @@ impl Store {
                 Try::Made => {
                     for entry in &commit.entries {
                         // An anchor of the trail outside of DynamoDB.
-                        tracing::info!(audit_entity = entry.entity, audit_seq = entry.seq, audit_hash = entry.hash, "audit head");
+                        tracing::info!(
+                            audit_entity = entry.entity,
+                            audit_seq = entry.seq,
+                            audit_hash = entry.hash,
+                            "audit head"
+                        );
                     }
                     return Ok(());
                 }
@@ -149,7 +154,11 @@ impl Store {
             }
             (SdkError::ServiceError(service), code) => {
                 let in_progress = code == Some("TransactionInProgressException");
-                if in_progress || service.raw().status().is_server_error() { Try::Lost(reason) } else { Try::Refused(reason) }
+                if in_progress || service.raw().status().is_server_error() {
+                    Try::Lost(reason)
+                } else {
+                    Try::Refused(reason)
+                }
             }
             _ => Try::Lost(reason),
         }

@@ -77,13 +77,9 @@ impl Store {
                 cursor: &["invoice_number", "invoice_id"],
                 prefix: "",
             },
-            None => List {
-                table,
-                index: Some("by-created"),
-                and: None,
-                cursor: &["created_at", "invoice_id"],
-                prefix: "",
-            },
+            None => {
+                List { table, index: Some("by-created"), and: None, cursor: &["created_at", "invoice_id"], prefix: "" }
+            }
         };
         self.page(&list, tenant, page, keep).await
     }
@@ -214,7 +210,11 @@ impl Store {
             let answer = query.set_exclusive_start_key(start.take()).send().await.map_err(|error| {
                 let refused = error.as_service_error().and_then(|e| e.meta().code()) == Some("ValidationException");
                 // A cursor of the right form with keys that were never given out.
-                if page.cursor.is_some() && refused { ListError::Cursor } else { StoreError::unavailable(&error).into() }
+                if page.cursor.is_some() && refused {
+                    ListError::Cursor
+                } else {
+                    StoreError::unavailable(&error).into()
+                }
             })?;
             let keys: Vec<Key> = answer
                 .items()
@@ -222,7 +222,11 @@ impl Store {
                 .filter_map(|item| Key::of(list.table, item))
                 .filter(|key| key.sort.starts_with(list.prefix))
                 .collect();
-            let found = if keys.is_empty() { super::Items::default() } else { self.read(keys.clone(), Consistency::Invoices).await? };
+            let found = if keys.is_empty() {
+                super::Items::default()
+            } else {
+                self.read(keys.clone(), Consistency::Invoices).await?
+            };
             for key in &keys {
                 items.extend(found.get::<T>(key)?.filter(&keep));
             }

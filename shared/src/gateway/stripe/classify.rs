@@ -206,26 +206,54 @@ mod tests {
         }
         assert!(!not_sent(200, json!("not an object")));
         assert!(!not_sent(400, error(json!({ "type": "idempotency_error" }))));
-        assert!(!not_sent(400, error(json!({ "code": "payment_intent_unexpected_state", "payment_intent": intent_json("succeeded") }))));
+        assert!(!not_sent(
+            400,
+            error(json!({ "code": "payment_intent_unexpected_state", "payment_intent": intent_json("succeeded") }))
+        ));
     }
 
     #[test]
     fn a_decline_is_named_by_what_can_be_done_about_it() {
         use FailureCode::{Declined, InsufficientFunds, PaymentMethodInvalid};
-        assert_eq!(failure(json!({ "code": "card_declined", "decline_code": "insufficient_funds", "advice_code": "try_again_later" })), InsufficientFunds);
-        assert_eq!(failure(json!({ "code": "card_declined", "decline_code": "insufficient_funds", "advice_code": "do_not_try_again" })), Declined);
+        assert_eq!(
+            failure(
+                json!({ "code": "card_declined", "decline_code": "insufficient_funds", "advice_code": "try_again_later" })
+            ),
+            InsufficientFunds
+        );
+        assert_eq!(
+            failure(
+                json!({ "code": "card_declined", "decline_code": "insufficient_funds", "advice_code": "do_not_try_again" })
+            ),
+            Declined
+        );
         assert_eq!(failure(json!({ "code": "expired_card" })), PaymentMethodInvalid);
-        assert_eq!(failure(json!({ "code": "expired_card", "decline_code": "expired_card", "advice_code": "confirm_card_data" })), PaymentMethodInvalid);
-        assert_eq!(failure(json!({ "code": "card_declined", "decline_code": "lost_card", "advice_code": "do_not_try_again" })), Declined);
+        assert_eq!(
+            failure(
+                json!({ "code": "expired_card", "decline_code": "expired_card", "advice_code": "confirm_card_data" })
+            ),
+            PaymentMethodInvalid
+        );
+        assert_eq!(
+            failure(json!({ "code": "card_declined", "decline_code": "lost_card", "advice_code": "do_not_try_again" })),
+            Declined
+        );
         assert_eq!(failure(json!({ "code": "card_declined", "decline_code": "fraudulent" })), Declined);
         assert_eq!(failure(json!({ "code": "card_declined", "decline_code": "a_code_of_tomorrow" })), Declined);
-        assert_eq!(failure(json!({ "code": "card_declined", "decline_code": "a_code_of_tomorrow", "advice_code": "confirm_card_data" })), PaymentMethodInvalid);
+        assert_eq!(
+            failure(
+                json!({ "code": "card_declined", "decline_code": "a_code_of_tomorrow", "advice_code": "confirm_card_data" })
+            ),
+            PaymentMethodInvalid
+        );
     }
 
     #[test]
     fn authentication_required_asks_the_customer_and_hands_out_the_secret() {
-        let body = error(json!({ "type": "card_error", "code": "authentication_required", "decline_code": "authentication_required",
-                                 "payment_intent": intent_json("requires_payment_method") }));
+        let body = error(
+            json!({ "type": "card_error", "code": "authentication_required", "decline_code": "authentication_required",
+                                 "payment_intent": intent_json("requires_payment_method") }),
+        );
         let answer = create(&Reply::of(402, None, &body));
         assert_eq!(answer.outcome, Outcome::RequiresAction);
         assert_eq!(answer.next_action.map(|action| action.client_secret).as_deref(), Some("pi_1_secret_x"));

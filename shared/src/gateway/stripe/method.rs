@@ -151,7 +151,9 @@ impl Stripe {
 
 fn object<T: serde::de::DeserializeOwned>(reply: &Reply, reference: &str) -> Result<T, MethodError> {
     reply.object().ok_or_else(|| match classify::trouble(reply) {
-        Trouble::Rejected => MethodError::NotUsable(format!("Stripe does not know {reference} as usable in this account.")),
+        Trouble::Rejected => {
+            MethodError::NotUsable(format!("Stripe does not know {reference} as usable in this account."))
+        }
         trouble => MethodError::Gateway(trouble),
     })
 }
