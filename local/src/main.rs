@@ -14,8 +14,10 @@ use shared::clock::Clock;
 
 /// Passerelle on a laptop: API, DynamoDB, secrets and a simulated Stripe in one process.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(flatten)]
+    serve: Serve,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -64,8 +66,8 @@ struct Serve {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let command = Arguments::parse().command.unwrap_or(Command::Serve(Serve { port: 9000, data: None }));
-    match run(command).await {
+    let arguments = Arguments::parse();
+    match run(arguments.command.unwrap_or(Command::Serve(arguments.serve))).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("passerelle: {error}");

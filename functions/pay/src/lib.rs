@@ -15,13 +15,11 @@ use shared::api::problem::Problem;
 use shared::api::{Params, Route, page, view};
 use shared::app::App;
 use shared::flow::pay::PayOrder;
-use shared::flow::{self, Invocation, Stop, cancel, recover, refuse, require, resolve};
-use shared::id::{InvoiceId, PaymentId, fingerprint};
+use shared::flow::{self, Stop, cancel, find_payment, recover, refuse, require, resolve};
+use shared::id::{InvoiceId, fingerprint};
 use shared::model::payment::{Payment, PaymentStatus};
-use shared::policy::refusal::{Code, Refusal};
+use shared::policy::refusal::Refusal;
 use shared::policy::roles::Permission;
-use shared::store::Key;
-use shared::store::list::Page;
 
 /// The routes; the template has the same.
 #[must_use]
@@ -87,8 +85,7 @@ async fn list(State(app): State<App>, caller: Caller, mut params: Params) -> Res
     let found = match invoice {
         // The invoice lists its payments; there are few.
         Some(invoice) => {
-            let payments = app.store.payments_of(invocation.tenant(), &invoice).await.map_err(Stop::from)?;
-            Page { items: payments.into_iter().rev().filter(|payment| keep(payment)).collect(), cursor: None }
+            app.store.payments_of(invocation.tenant(), &invoice, &request, keep).await.map_err(Stop::from)?
         }
         None => app.store.payments(invocation.tenant(), &request, keep).await.map_err(Stop::from)?,
     };
@@ -98,7 +95,7 @@ async fn list(State(app): State<App>, caller: Caller, mut params: Params) -> Res
 async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
     let invocation = &caller.invocation;
     require(&app, invocation, Permission::PaymentsRead).await?;
-    let payment = find(&app, invocation, &id).await?;
+    let payment = find_payment(&app, invocation, &id).await?;
     let recovered = recover::touch(&app, invocation, payment).await?;
     Ok(response::about(
         &recovered.payment,
@@ -107,10 +104,7 @@ async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>) ->
 }
 
 async fn cancel_payment(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
-    let invocation = &caller.invocation;
-    require(&app, invocation, Permission::PaymentsRefund).await?;
-    let payment = find(&app, invocation, &id).await?;
-    let payment = cancel::cancel(&app, invocation, payment).await?;
+    let payment = cancel::cancel(&app, &caller.invocation, &id).await?;
     Ok(response::state(&payment))
 }
 
@@ -120,24 +114,7 @@ async fn resolve_payment(
     Path(id): Path<String>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let invocation = &caller.invocation;
     let resolution = request::resolution(body.map_err(|unreadable| unreadable.0)?)?;
-    require(&app, invocation, Permission::PaymentsResolve).await?;
-    let payment = find(&app, invocation, &id).await?;
-    let payment = resolve::resolve(&app, invocation, payment, &resolution).await?;
+    let payment = resolve::resolve(&app, &caller.invocation, &id, &resolution).await?;
     Ok(response::state(&payment))
-}
-
-/// The payment of this tenant with our id or the gateway's.
-async fn find(app: &App, invocation: &Invocation, id: &str) -> Result<Payment, Stop> {
-    let tenant = invocation.tenant();
-    let ours = match id.parse::<PaymentId>() {
-        Ok(ours) => Some(ours),
-        Err(_) => app.store.payment_by_reference(tenant, id).await?,
-    };
-    let payment = match ours {
-        Some(ours) => app.store.get::<Payment>(&Key::payment(tenant, &ours)).await?,
-        None => None,
-    };
-    payment.ok_or_else(|| Stop::refused(Refusal::new(Code::PaymentNotFound, "There is no such payment.")))
 }

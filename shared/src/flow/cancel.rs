@@ -3,7 +3,7 @@
 use super::recover::{look_up, touch};
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, reread, settle};
-use super::{Invocation, Stop, require};
+use super::{Invocation, Stop, find_payment, require};
 use crate::app::App;
 use crate::gateway::Found;
 use crate::model::alert::RunAction;
@@ -11,12 +11,13 @@ use crate::model::payment::{Payment, PaymentStatus};
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::roles::Permission;
 
-/// Cancels a payment that is not final.
+/// Cancels a payment that is not final, by our id or the gateway's.
 ///
 /// # Errors
 /// `not_cancelable` says what stands in the way; the payment may have been settled by the look-up.
-pub async fn cancel(app: &App, invocation: &Invocation, payment: Payment) -> Result<Payment, Stop> {
+pub async fn cancel(app: &App, invocation: &Invocation, id: &str) -> Result<Payment, Stop> {
     require(app, invocation, Permission::PaymentsRefund).await?;
+    let payment = find_payment(app, invocation, id).await?;
     let payment = touch(app, invocation, payment).await?.payment;
     if payment.status == PaymentStatus::Canceled {
         return Ok(payment);

@@ -19,8 +19,9 @@ use std::time::Duration;
 use crate::app::App;
 use crate::bounds;
 use crate::clock::Time;
-use crate::id::TenantId;
+use crate::id::{PaymentId, TenantId};
 use crate::model::audit::Actor;
+use crate::model::payment::Payment;
 use crate::model::tenant::Member;
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::retry;
@@ -147,4 +148,21 @@ pub fn permitted(member: Option<Member>, permission: Permission) -> Result<Membe
 pub async fn require(app: &App, invocation: &Invocation, permission: Permission) -> Result<Member, Stop> {
     let key = Key::member(invocation.tenant(), &invocation.actor.user_id);
     permitted(app.store.get(&key).await?, permission)
+}
+
+/// The tenant's payment with our id or the gateway's, as it is now.
+///
+/// # Errors
+/// `payment_not_found`, or the store.
+pub async fn find_payment(app: &App, invocation: &Invocation, id: &str) -> Result<Payment, Stop> {
+    let tenant = invocation.tenant();
+    let ours = match id.parse::<PaymentId>() {
+        Ok(ours) => Some(ours),
+        Err(_) => app.store.payment_by_reference(tenant, id).await?,
+    };
+    let payment = match ours {
+        Some(ours) => app.store.get::<Payment>(&Key::payment(tenant, &ours)).await?,
+        None => None,
+    };
+    payment.ok_or_else(|| Stop::refused(Refusal::new(Code::PaymentNotFound, "There is no such payment.")))
 }

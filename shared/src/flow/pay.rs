@@ -130,7 +130,7 @@ impl Read {
             members: &self.members,
             invoice,
             method: self.method.as_ref(),
-            has_secret: self.secret.is_some(),
+            account: self.secret.as_ref().map(|secret| secret.account.as_str()),
             amount_refusal: invoice
                 .and_then(|invoice| amount::to_wire(invoice.money()).err())
                 .map(|error| format!("{error}.")),

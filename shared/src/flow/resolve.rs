@@ -5,7 +5,7 @@
 use super::recover::{look_up, touch};
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, reread, settle};
-use super::{Invocation, Stop, permitted};
+use super::{Invocation, Stop, find_payment, permitted};
 use crate::app::App;
 use crate::gateway::{Found, Outcome, Trouble};
 use crate::model::alert::RunAction;
@@ -27,21 +27,17 @@ pub struct Resolution {
     pub note: String,
 }
 
-/// Settles a payment of unknown outcome by a person's word.
+/// Settles a payment of unknown outcome, by our id or the gateway's, on a person's word.
 ///
 /// # Errors
 /// `not_resolvable` while the gateway may still say it, or has; `four_eyes` for the one who asked for the payment.
-pub async fn resolve(
-    app: &App,
-    invocation: &Invocation,
-    payment: Payment,
-    resolution: &Resolution,
-) -> Result<Payment, Stop> {
+pub async fn resolve(app: &App, invocation: &Invocation, id: &str, resolution: &Resolution) -> Result<Payment, Stop> {
     let tenant = invocation.tenant();
     let caller_key = Key::member(tenant, &invocation.actor.user_id);
     let settings_key = Key::settings(tenant);
     let found = app.store.read([caller_key.clone(), settings_key.clone()], Consistency::Strong).await?;
     let caller = permitted(found.get(&caller_key)?, Permission::PaymentsResolve)?;
+    let payment = find_payment(app, invocation, id).await?;
     let four_eyes = found.get::<Settings>(&settings_key)?.is_some_and(|settings| settings.four_eyes);
     if four_eyes && payment.created_by == caller.user_id {
         let detail = "Whoever asked for a payment may not resolve it: the tenant asks for four eyes.";

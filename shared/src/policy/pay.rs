@@ -81,8 +81,8 @@ pub struct Facts<'a> {
     pub invoice: Option<&'a Invoice>,
     /// The method named, or the owner's default.
     pub method: Option<&'a Method>,
-    /// Whether the gateway's secret is there.
-    pub has_secret: bool,
+    /// The gateway account that the tenant's secret names; `None`: there is no secret.
+    pub account: Option<&'a str>,
     /// What the gateway says against the amount.
     pub amount_refusal: Option<String>,
     /// The date in the tenant's time zone.
@@ -171,7 +171,7 @@ fn configured(method: PaymentMethod, facts: &Facts<'_>) -> Option<Refusal> {
     };
     let missing = if !enabled {
         "is not enabled in the tenant's settings (PUT /tenant)"
-    } else if !facts.has_secret {
+    } else if facts.account.is_none() {
         "has no secret in Secrets Manager for the tenant"
     } else {
         return None;
@@ -241,6 +241,10 @@ fn against_method(invoice: &Invoice, request: &PayRequest, facts: &Facts<'_>) ->
     }
     if method.serves() != request.payment_method {
         let detail = format!("{} is for {}, not {}.", method.id, method.serves(), request.payment_method);
+        refusals.push(Refusal::field(Code::PaymentMethodMismatch, FIELD, detail));
+    }
+    if facts.account.is_some_and(|account| account != method.account) {
+        let detail = format!("{} was added in another gateway account than the tenant's secret names.", method.id);
         refusals.push(Refusal::field(Code::PaymentMethodMismatch, FIELD, detail));
     }
     if owner.as_ref() != Some(&method.owner) {

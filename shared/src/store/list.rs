@@ -176,23 +176,35 @@ impl Store {
         Ok(due)
     }
 
-    /// The invoice with its payments' items, in the order in which they were made.
+    /// An invoice's payments, newest first. The invoice lists them; none where there is no such invoice.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub async fn payments_of(&self, tenant: &TenantId, invoice: &InvoiceId) -> Result<Vec<Payment>, StoreError> {
-        let Some(invoice) = self.get::<Invoice>(&Key::invoice(tenant, invoice)).await? else {
-            return Ok(Vec::new());
+    /// [`ListError`].
+    pub async fn payments_of(
+        &self,
+        tenant: &TenantId,
+        invoice: &InvoiceId,
+        page: &PageRequest,
+        keep: impl Fn(&Payment) -> bool,
+    ) -> Result<Page<Payment>, ListError> {
+        let listed = self.get::<Invoice>(&Key::invoice(tenant, invoice)).await?;
+        let ids: Vec<PaymentId> = listed.map(|invoice| invoice.payments).unwrap_or_default();
+        let start = match &page.cursor {
+            // The last id of the page before.
+            Some(last) => ids.iter().rev().position(|id| id.as_str() == last).ok_or(ListError::Cursor)? + 1,
+            None => 0,
         };
-        let mut payments = Vec::new();
-        for ids in invoice.payments.chunks(bounds::PAGE_MAX) {
-            let keys: Vec<Key> = ids.iter().map(|id| Key::payment(tenant, id)).collect();
+        let keys: Vec<Key> = ids.iter().rev().skip(start).take(page.limit).map(|id| Key::payment(tenant, id)).collect();
+        let more = ids.len() > start + keys.len();
+        let cursor = keys.last().filter(|_| more).map(|key| key.sort.clone());
+        let mut items = Vec::new();
+        if !keys.is_empty() {
             let found = self.read(keys.clone(), Consistency::Strong).await?;
             for key in &keys {
-                payments.extend(found.get::<Payment>(key)?);
+                items.extend(found.get::<Payment>(key)?.filter(&keep));
             }
         }
-        Ok(payments)
+        Ok(Page { items, cursor })
     }
 
     async fn page<T: DeserializeOwned>(
