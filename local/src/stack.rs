@@ -45,6 +45,8 @@ pub struct Options {
     pub payments_paused: bool,
     /// Where the functions reach DynamoDB, when something stands in between.
     pub dynamodb_proxy: Option<String>,
+    /// Where the functions reach Stripe, when something stands in between.
+    pub stripe_proxy: Option<String>,
 }
 
 /// Why the stack did not start.
@@ -159,7 +161,7 @@ impl Stack {
         tokio::spawn(stripe::serve(stripe.clone(), stripe_listener));
 
         let mut config = Config::from_lookup(|name| match name {
-            "STRIPE_API_BASE" => std::env::var(name).ok().or_else(|| Some(stripe_url.clone())),
+            "STRIPE_API_BASE" => options.stripe_proxy.clone().or_else(|| std::env::var(name).ok()).or_else(|| Some(stripe_url.clone())),
             "PAYMENTS_PAUSED" => Some(options.payments_paused.to_string()),
             _ => tables.get(name).cloned(),
         })?;

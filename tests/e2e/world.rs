@@ -1,8 +1,10 @@
 //! A world for one test: a stack on free ports, a simulated clock, a tenant that can pay.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::client::{Answer, Client};
 use local::seed;
 use local::stack::{Options, Stack};
@@ -16,6 +18,15 @@ pub const TENANT: &str = "acme";
 pub const ADMIN: &str = "admin@example.com";
 /// Its Stripe account.
 pub const ACCOUNT: &str = "acct_acme";
+
+/// An answer is this refusal, with these codes, the first of which decides.
+#[track_caller]
+pub fn refused(answer: &Answer, status: u16, codes: &[&str]) {
+    assert_eq!((answer.status, answer.codes().as_slice()), (status, codes), "{}", answer.body);
+    assert_eq!(answer.code(), codes[0], "{}", answer.body);
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
+    assert!(answer.body["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{}", answer.body);
+}
 
 /// A running stack with a tenant in it.
 pub struct World {
@@ -159,5 +170,43 @@ impl World {
             .filter(|entry| entry.captured && entry.metadata.get("invoice_id").is_some_and(|id| id == invoice))
             .map(|entry| entry.amount)
             .collect()
+    }
+
+    /// All items of a partition, straight from the table.
+    pub async fn items(&self, table: &str, key: &str, partition: &str) -> Vec<HashMap<String, AttributeValue>> {
+        let query = self
+            .stack
+            .dynamodb
+            .query()
+            .table_name(&self.stack.tables[table])
+            .key_condition_expression("#key = :partition")
+            .expression_attribute_names("#key", key)
+            .expression_attribute_values(":partition", AttributeValue::S(partition.to_owned()))
+            .consistent_read(true);
+        query.send().await.unwrap().items.unwrap_or_default()
+    }
+
+    /// One attribute of all of the tenant's alerts or agent runs, in the order of that text.
+    async fn texts(&self, table: &str, attribute: &str) -> Vec<String> {
+        let items = self.items(table, "tenant_id", TENANT).await;
+        let mut texts: Vec<String> = items.iter().map(|item| item[attribute].as_s().unwrap().clone()).collect();
+        texts.sort_unstable();
+        texts
+    }
+
+    /// The kinds of the alerts that are there.
+    pub async fn alerts(&self) -> Vec<String> {
+        self.texts("ALERTS_TABLE", "kind").await
+    }
+
+    /// The error classes of the agent runs that are there.
+    pub async fn runs(&self) -> Vec<String> {
+        self.texts("AGENT_RUNS_TABLE", "error_class").await
+    }
+
+    /// What recovery does every few minutes.
+    pub async fn sweep(&self) {
+        let deadline = self.clock.now().plus(Duration::from_mins(15));
+        shared::flow::recover::sweep(&self.stack.app, "sweep", deadline).await.unwrap();
     }
 }
