@@ -103,6 +103,18 @@ impl SecretsManager {
         self.save(&vault)
     }
 
+    /// Deletes a secret in the usual way: it is marked, and no longer to be had.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn delete(&self, name: &str) -> io::Result<()> {
+        let mut vault = self.vault();
+        if let Some(secret) = vault.secrets.get_mut(name) {
+            secret.marked = true;
+        }
+        self.save(&vault)
+    }
+
     /// How often `name` was asked for with `GetSecretValue`.
     #[must_use]
     pub fn reads(&self, name: &str) -> u64 {
