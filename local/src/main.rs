@@ -88,7 +88,11 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             // Beside the API, where EventBridge would be.
             let url = format!("http://127.0.0.1:{}/execute", port.saturating_add(local::stack::CONTROL));
             let answer = reqwest::Client::new().post(url).json(&json!({ "at": at })).send().await?;
-            println!("{}", answer.text().await?);
+            let answer: serde_json::Value = answer.json().await?;
+            if let Some(error) = answer.get("error").and_then(serde_json::Value::as_str) {
+                return Err(error.to_owned().into());
+            }
+            println!("{answer}");
             Ok(())
         }
         Command::Demo { port } => {

@@ -161,7 +161,9 @@ impl Stack {
         tokio::spawn(stripe::serve(stripe.clone(), stripe_listener));
 
         let mut config = Config::from_lookup(|name| match name {
-            "STRIPE_API_BASE" => options.stripe_proxy.clone().or_else(|| std::env::var(name).ok()).or_else(|| Some(stripe_url.clone())),
+            "STRIPE_API_BASE" => {
+                options.stripe_proxy.clone().or_else(|| std::env::var(name).ok()).or_else(|| Some(stripe_url.clone()))
+            }
             "PAYMENTS_PAUSED" => Some(options.payments_paused.to_string()),
             _ => tables.get(name).cloned(),
         })?;

@@ -13,11 +13,14 @@ pub const PAGE_MAX: usize = 100;
 /// Index pages that one filtered list request reads before it answers with a cursor.
 pub const PAGES_PER_LIST: usize = 5;
 
-/// Members of a tenant that are read to see whether somebody can still approve.
+/// Members of a tenant: all are read to see whether somebody can still approve.
 pub const MEMBERS: usize = 1_000;
 
 /// Characters of a name, number or description: items stay under 1 KB, the size of one write unit.
 pub const NAME_CHARS: usize = 100;
+
+/// A gateway's id, bytes (Stripe: up to 255 characters).
+pub const REFERENCE_BYTES: usize = 255;
 
 /// Time to connect to a gateway.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

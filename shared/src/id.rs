@@ -65,9 +65,9 @@ id!(
 id!(
     /// A user of a tenant, as the identity provider names them.
     UserId,
-    "a user id has 1 to 100 visible ASCII characters other than / ? # %",
-    // Those four change meaning in a path, and API Gateway decodes paths.
-    |text| (1..=100).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && !b"/?#%".contains(&b))
+    "a user id has 1 to 100 visible ASCII characters other than / \\ ? # %",
+    // Those change meaning in a path, and API Gateway decodes paths.
+    |text| (1..=100).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && !b"/\\?#%".contains(&b))
 );
 id!(
     /// An invoice; chosen by the client or made by us.
@@ -115,6 +115,12 @@ impl UserId {
     #[must_use]
     pub fn system() -> Self {
         Self("system:recovery".to_owned())
+    }
+
+    /// Whether it is one of our own names, which no caller may have.
+    #[must_use]
+    pub fn is_system(&self) -> bool {
+        self.0.starts_with("system:")
     }
 }
 

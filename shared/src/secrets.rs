@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::DisplayErrorContext;
+use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::sync::Mutex as AsyncMutex;
@@ -37,6 +38,14 @@ pub enum SecretError {
     /// It is there and is not what it should be. The text names no part of it.
     #[error("the secret {0} is not the JSON that is expected")]
     Malformed(String),
+    /// Secrets Manager refuses to say.
+    #[error("the secret {name} is refused: {reason}")]
+    Refused {
+        /// Which.
+        name: String,
+        /// The SDK's account of it.
+        reason: String,
+    },
     /// Secrets Manager did not answer.
     #[error("the secret {name} could not be read: {reason}")]
     Unavailable {
@@ -119,7 +128,8 @@ impl Secrets {
         let value = match self.fetch(&name).await {
             Ok(value) => Some(Arc::new(value)),
             Err(SecretError::Missing(_)) => None,
-            // What is known is better than nothing while Secrets Manager is away.
+            // What is known is better than nothing while Secrets Manager is away, and only then: a secret that was
+            // deleted or is refused is not used any longer.
             Err(SecretError::Unavailable { .. }) if slot.as_ref().is_some_and(|known| known.value.is_some()) => {
                 slot.as_ref().and_then(|known| known.value.clone())
             }
@@ -130,15 +140,26 @@ impl Secrets {
     }
 
     async fn fetch(&self, name: &str) -> Result<StripeSecret, SecretError> {
-        let answer = self.client.get_secret_value().secret_id(name).send().await.map_err(|error| {
-            if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) {
-                SecretError::Missing(name.to_owned())
-            } else {
-                SecretError::Unavailable { name: name.to_owned(), reason: DisplayErrorContext(&error).to_string() }
-            }
-        })?;
+        let answer =
+            self.client.get_secret_value().secret_id(name).send().await.map_err(|error| failure(name, &error))?;
         let text = answer.secret_string().ok_or_else(|| SecretError::Malformed(name.to_owned()))?;
         // serde's own message may quote the value: it is dropped.
         serde_json::from_str(text).map_err(|_| SecretError::Malformed(name.to_owned()))
+    }
+}
+
+fn failure(name: &str, error: &SdkError<GetSecretValueError>) -> SecretError {
+    let name = name.to_owned();
+    let reason = DisplayErrorContext(error).to_string();
+    let SdkError::ServiceError(service) = error else { return SecretError::Unavailable { name, reason } };
+    match service.err() {
+        // `InvalidRequestException`: it is marked for deletion.
+        GetSecretValueError::ResourceNotFoundException(_) | GetSecretValueError::InvalidRequestException(_) => {
+            SecretError::Missing(name)
+        }
+        _ if service.raw().status().is_server_error() || error.code() == Some("ThrottlingException") => {
+            SecretError::Unavailable { name, reason }
+        }
+        _ => SecretError::Refused { name, reason },
     }
 }

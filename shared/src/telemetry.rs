@@ -1,18 +1,22 @@
 //! Logs: JSON lines on standard output, with ids and never with bodies.
 //!
-//! `LOG_LEVEL` speaks of our own crates. Libraries stay at `warn`: at finer levels some of them write requests.
+//! `LOG_LEVEL` speaks of our own crates. Libraries stay at `warn`: at finer levels some of them write requests. The
+//! heads of the audit chains are written at any level: they are proof that lies outside the tables.
 
 use tracing_subscriber::EnvFilter;
 
 /// Crates whose lines are ours.
 const OURS: [&str; 5] = ["shared", "pay", "invoices", "settings", "payment_methods"];
 
+/// The target of the lines that hold the head of an audit chain.
+pub const AUDIT: &str = "audit";
+
 /// The filter for a level such as `info`.
 #[must_use]
 pub fn filter(level: &str) -> EnvFilter {
     let level = level.parse::<tracing::Level>().unwrap_or(tracing::Level::INFO);
     let ours = OURS.map(|name| format!("{name}={level}")).join(",");
-    EnvFilter::new(format!("warn,{ours}"))
+    EnvFilter::new(format!("warn,{AUDIT}=info,{ours}"))
 }
 
 /// Starts logging for a function. A second call does nothing.

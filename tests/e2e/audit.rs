@@ -34,7 +34,8 @@ async fn an_edited_entry_is_found_even_when_its_own_hash_is_made_anew() {
     for seq in 1..=4 {
         let invoice = paid(&world).await;
         assert_eq!(intact(&world, &invoice).await, json!(true));
-        tamper(&world, &invoice, seq, |record, _| *record = record.replace("admin@example.com", "mallory@example.com")).await;
+        tamper(&world, &invoice, seq, |record, _| *record = record.replace("admin@example.com", "mallory@example.com"))
+            .await;
         assert_eq!(intact(&world, &invoice).await, json!(false), "entry {seq}");
         let entries = world.items("AUDIT_LOG_TABLE", "entity", &format!("acme/invoice/{invoice}")).await;
         let before = if seq == 1 { GENESIS.to_owned() } else { entries[seq - 2]["hash"].as_s().unwrap().clone() };
@@ -72,9 +73,9 @@ async fn an_entry_says_who_did_what_in_which_request_and_can_be_checked_by_anybo
     let invoice = paid(&world).await;
     let trail = world.admin().get(&format!("/invoices/{invoice}/audit")).await.unwrap().body;
     let mut hash = GENESIS.to_owned();
-    for (entry, (seq, action)) in trail["entries"].as_array().unwrap().iter().zip(
-        [(1, "create"), (2, "approve"), (3, "pay"), (4, "settle")],
-    ) {
+    for (entry, (seq, action)) in
+        trail["entries"].as_array().unwrap().iter().zip([(1, "create"), (2, "approve"), (3, "pay"), (4, "settle")])
+    {
         let record = entry["record"].as_str().unwrap();
         hash = chain(&hash, record);
         assert_eq!(entry["hash"], json!(hash));
@@ -100,7 +101,12 @@ async fn every_refused_attempt_to_pay_is_logged_with_caller_invoice_and_codes() 
     world.member("viewer", &["viewer"], None).await;
     let draft = world.draft(json!({})).await;
     for (user, change, status, codes) in [
-        ("clerk", json!({ "amount": 1 }), 403, &["approver_not_permitted", "invoice_not_approved", "amount_mismatch"][..]),
+        (
+            "clerk",
+            json!({ "amount": 1 }),
+            403,
+            &["approver_not_permitted", "invoice_not_approved", "amount_mismatch"][..],
+        ),
         ("clerk", json!({ "memo": 1 }), 422, &["unknown_field"]),
         ("viewer", json!({}), 403, &["permission_denied"]),
     ] {
@@ -110,7 +116,10 @@ async fn every_refused_attempt_to_pay_is_logged_with_caller_invoice_and_codes() 
         let entries = world.items("AUDIT_LOG_TABLE", "entity", &format!("acme/requests/{request}")).await;
         assert_eq!(entries.len(), 1);
         let record: Value = serde_json::from_str(entries[0]["record"].as_s().unwrap()).unwrap();
-        assert_eq!((&record["user_id"], &record["action"], &record["seq"]), (&json!(user), &json!("refuse"), &json!(1)));
+        assert_eq!(
+            (&record["user_id"], &record["action"], &record["seq"]),
+            (&json!(user), &json!("refuse"), &json!(1))
+        );
         assert_eq!(record["changes"], json!({ "invoice_id": draft, "codes": codes }));
     }
     assert_eq!(world.trail(&draft).await, ["create"], "the invoice's own trail is not concerned");

@@ -24,12 +24,8 @@ const FAULTS: [Fault; 8] = [
     Fault::Throttled,
     Fault::Conflict,
 ];
-const METHODS: [&str; 4] = [
-    "pm_card_visa",
-    "pm_card_visa",
-    "pm_card_visa_chargeDeclinedInsufficientFunds",
-    "pm_card_authenticationRequired",
-];
+const METHODS: [&str; 4] =
+    ["pm_card_visa", "pm_card_visa", "pm_card_visa_chargeDeclinedInsufficientFunds", "pm_card_authenticationRequired"];
 
 /// A world with a proxy in front of DynamoDB and one in front of Stripe.
 struct Faulty {
@@ -132,7 +128,8 @@ async fn check(world: &World, invoice: &str) {
     let books = world.stack.stripe.books(crate::world::ACCOUNT);
     for payment in &payments {
         let id = payment["id"].as_str().unwrap();
-        let at_stripe: Vec<_> = books.iter().filter(|e| e.metadata.get("payment_id").is_some_and(|p| p == id)).collect();
+        let at_stripe: Vec<_> =
+            books.iter().filter(|e| e.metadata.get("payment_id").is_some_and(|p| p == id)).collect();
         assert!(at_stripe.len() <= 1, "{id} is {} objects at Stripe", at_stripe.len());
         let captured = at_stripe.iter().any(|entry| entry.captured);
         let status = payment["status"].as_str().unwrap();

@@ -48,7 +48,8 @@ async fn an_id_made_from_a_key_is_refused_for_another_body() {
 async fn one_bill_is_entered_once_until_it_is_void() {
     let world = World::new().await;
     assert_eq!(create(&world, None, json!({ "invoice_number": "R-77" })).await.status, 201);
-    let twin = json!({ "invoice_id": "A-2", "invoice_number": " r-77", "counterparty": { "name": "OFFICE SUPPLIES LTD" } });
+    let twin =
+        json!({ "invoice_id": "A-2", "invoice_number": " r-77", "counterparty": { "name": "OFFICE SUPPLIES LTD" } });
     let duplicate = create(&world, None, twin.clone()).await;
     refused(&duplicate, 409, &["duplicate_invoice"]);
     assert!(duplicate.body["detail"].as_str().unwrap().contains("A-1"), "{}", duplicate.body);
@@ -92,7 +93,8 @@ async fn void_ends_a_draft_or_approved_invoice_and_no_paid_one() {
     let (draft, approved, paid) =
         (world.draft(json!({})).await, world.approved(json!({})).await, world.approved(json!({})).await);
     assert_eq!(world.pay(&paid, json!({})).await.status, 201);
-    let void = async |user: &str, id: &str| world.user(user).post(&format!("/invoices/{id}/void"), &json!({})).await.unwrap();
+    let void =
+        async |user: &str, id: &str| world.user(user).post(&format!("/invoices/{id}/void"), &json!({})).await.unwrap();
     refused(&void("clerk", &draft).await, 403, &["permission_denied"]);
     for id in [&draft, &approved] {
         let answer = void(crate::world::ADMIN, id).await;

@@ -23,7 +23,11 @@ async fn another_tenants_ids_are_404_on_every_path() {
     }
     for id in [ours, theirs] {
         refused(&stranger.get(&format!("/payments/{id}")).await.unwrap(), 404, &["payment_not_found"]);
-        refused(&stranger.post(&format!("/payments/{id}/cancel"), &json!({})).await.unwrap(), 404, &["payment_not_found"]);
+        refused(
+            &stranger.post(&format!("/payments/{id}/cancel"), &json!({})).await.unwrap(),
+            404,
+            &["payment_not_found"],
+        );
         let resolution = json!({ "outcome": "not_executed", "note": "mine" });
         let path = format!("/payments/{id}/resolve");
         refused(&stranger.post(&path, &resolution).await.unwrap(), 404, &["payment_not_found"]);

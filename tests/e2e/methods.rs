@@ -18,7 +18,8 @@ async fn list(world: &World, query: &str) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_method_is_read_back_from_the_gateway_and_the_first_is_the_default() {
     let world = World::new().await;
-    let first = add(&world, json!({ "gateway": "stripe", "reference": "pm_card_mastercard", "customer_id": "globex" })).await;
+    let first =
+        add(&world, json!({ "gateway": "stripe", "reference": "pm_card_mastercard", "customer_id": "globex" })).await;
     assert_eq!(first.status, 201, "{}", first.body);
     for (name, value) in [
         ("gateway", json!("stripe")),
@@ -32,7 +33,8 @@ async fn a_method_is_read_back_from_the_gateway_and_the_first_is_the_default() {
     ] {
         assert_eq!(first.body[name], value, "{name}");
     }
-    let second = add(&world, json!({ "gateway": "stripe", "reference": "pm_card_amex", "customer_id": "globex" })).await;
+    let second =
+        add(&world, json!({ "gateway": "stripe", "reference": "pm_card_amex", "customer_id": "globex" })).await;
     assert_eq!(second.body["default"], json!(false));
     let third = json!({ "gateway": "stripe", "reference": "pm_card_visa", "customer_id": "globex", "default": true });
     assert_eq!(add(&world, third).await.body["default"], json!(true));

@@ -24,7 +24,10 @@ async fn each_decline_is_named_by_its_cure_frees_the_invoice_and_calls_a_person(
         let payment = &answer.body["payment"];
         assert_eq!((&payment["status"], &payment["success"]), (&json!("failed"), &json!(false)));
         assert_eq!(payment["failure"], json!({ "code": code, "gateway_code": gateway_code }));
-        assert!(payment["payment_id"].as_str().unwrap().starts_with("pi_"), "a declined attempt leaves its PaymentIntent");
+        assert!(
+            payment["payment_id"].as_str().unwrap().starts_with("pi_"),
+            "a declined attempt leaves its PaymentIntent"
+        );
         assert_eq!(world.invoice(&invoice).await["status"], json!("approved"));
         assert_eq!(world.alerts().await, [code]);
         assert_eq!(world.runs().await, [code]);
@@ -134,7 +137,11 @@ async fn an_answer_that_shows_another_amount_is_not_believed() {
     assert_eq!((answer.status, &answer.body["status"]), (202, &json!("processing")));
     assert_eq!(world.alerts().await, ["answer_mismatch"]);
     assert_eq!(world.runs().await, ["answer_mismatch"]);
-    assert_eq!(world.invoice(&invoice).await["status"], json!("paid"), "the object itself is right, and reading looks it up");
+    assert_eq!(
+        world.invoice(&invoice).await["status"],
+        json!("paid"),
+        "the object itself is right, and reading looks it up"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,7 +151,11 @@ async fn gateway_trouble_before_execution_is_tried_three_times_under_the_same_ke
         let invoice = world.approved(json!({})).await;
         world.stack.stripe.add_fault(Fault::pay(kind.clone()).times(2));
         assert_eq!(world.pay(&invoice, json!({})).await.status, 201, "{kind:?}");
-        let keys: Vec<_> = world.stack.stripe.requests().into_iter()
+        let keys: Vec<_> = world
+            .stack
+            .stripe
+            .requests()
+            .into_iter()
             .filter(|request| request.method == "POST" && request.path == "/v1/payment_intents")
             .map(|request| (request.key, request.version))
             .collect();

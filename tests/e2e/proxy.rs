@@ -112,7 +112,10 @@ impl Proxy {
     async fn call(&self, request: Request<Incoming>) -> Option<Response<Body>> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
-        let operation = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()?.split('.').nth(1).map(str::to_owned));
+        let operation = parts
+            .headers
+            .get("x-amz-target")
+            .and_then(|target| target.to_str().ok()?.split('.').nth(1).map(str::to_owned));
         let is_dynamodb = operation.is_some();
         let name = operation.unwrap_or_else(|| format!("{} {}", parts.method, parts.uri.path()));
         let fault = {
@@ -152,7 +155,9 @@ impl Proxy {
         headers.remove("host");
         let sent = self.shared.http.request(parts.method.clone(), url).headers(headers).body(body).send().await.ok()?;
         let mut answer = Response::builder().status(sent.status());
-        for (name, value) in sent.headers().iter().filter(|(name, _)| *name != "transfer-encoding" && *name != "connection") {
+        for (name, value) in
+            sent.headers().iter().filter(|(name, _)| *name != "transfer-encoding" && *name != "connection")
+        {
             answer = answer.header(name, value);
         }
         Some(answer.body(Body::from(sent.bytes().await.ok()?)).unwrap())

@@ -51,7 +51,10 @@ async fn a_payment_of_unknown_outcome_is_looked_up_by_its_replay() {
     world.stack.stripe.add_fault(Fault::pay(Kind::ReplyLost).times(3));
     world.stack.stripe.add_fault(Fault::look_up(Kind::Status(503, json!({}))).times(10));
     let first = keyed(&world, "k", &invoice, json!({})).await;
-    assert_eq!((first.status, &first.body["status"], &first.body["success"]), (202, &json!("processing"), &json!(false)));
+    assert_eq!(
+        (first.status, &first.body["status"], &first.body["success"]),
+        (202, &json!("processing"), &json!(false))
+    );
     world.clock.advance(std::time::Duration::from_secs(3));
     let again = keyed(&world, "k", &invoice, json!({})).await;
     assert!(again.status == 202 && is_replay(&again), "{}", again.body);
@@ -112,9 +115,7 @@ async fn without_a_key_each_attempt_after_a_failure_is_a_payment_of_its_own() {
     refused(&second, 402, &["declined"]);
     assert_ne!(first.body["payment"]["id"], second.body["payment"]["id"]);
     assert_eq!(world.pay(&invoice, json!({})).await.status, 201);
-    assert_eq!(world.trail(&invoice).await, [
-        "create", "approve", "pay", "settle", "pay", "settle", "pay", "settle"
-    ]);
+    assert_eq!(world.trail(&invoice).await, ["create", "approve", "pay", "settle", "pay", "settle", "pay", "settle"]);
     let listed = world.admin().get(&format!("/payments?invoice_id={invoice}&limit=2")).await.unwrap();
     let statuses: Vec<_> = listed.body["items"].as_array().unwrap().iter().map(|one| one["status"].clone()).collect();
     assert_eq!(statuses, [json!("paid"), json!("failed")]);

@@ -52,7 +52,11 @@ async fn the_right_person_resolves_it_once_and_the_wrong_one_never() {
     world.settings(json!({ "four_eyes": true })).await;
     refused(&resolve(&world, "clerk", &id, not_executed()).await, 403, &["permission_denied"]);
     refused(&resolve(&world, ADMIN, &id, not_executed()).await, 403, &["four_eyes"]);
-    refused(&resolve(&world, "jdoe", &id, json!({ "outcome": "perhaps" })).await, 422, &["invalid_field", "missing_field"]);
+    refused(
+        &resolve(&world, "jdoe", &id, json!({ "outcome": "perhaps" })).await,
+        422,
+        &["invalid_field", "missing_field"],
+    );
     let answer = resolve(&world, "jdoe", &id, not_executed()).await;
     assert_eq!((answer.status, &answer.body["status"]), (200, &json!("failed")), "{}", answer.body);
     assert_eq!(answer.body["failure"]["code"], json!("not_executed"));
@@ -125,7 +129,10 @@ async fn cancel_is_canceled_only_when_the_gateway_confirms_it() {
     let answer = world.pay(&invoice, json!({ "payment_method_id": card })).await.body;
     let path = format!("/payments/{}/cancel", answer["payment_id"].as_str().unwrap());
     refused(&world.user("clerk").post(&path, &json!({})).await.unwrap(), 403, &["permission_denied"]);
-    world.stack.stripe.add_fault(Fault { path: "/v1/payment_intents/".to_owned(), ..Fault::pay(Kind::Status(500, json!({}))) });
+    world
+        .stack
+        .stripe
+        .add_fault(Fault { path: "/v1/payment_intents/".to_owned(), ..Fault::pay(Kind::Status(500, json!({}))) });
     refused(&world.admin().post(&path, &json!({})).await.unwrap(), 409, &["not_cancelable"]);
     assert_eq!(world.invoice(&invoice).await["status"], json!("paying"));
     let canceled = world.admin().post(&path, &json!({})).await.unwrap();
@@ -141,7 +148,8 @@ async fn money_that_moved_is_refunded_not_canceled() {
     let world = World::new().await;
     let paid = world.approved(json!({})).await;
     let paid = world.pay(&paid, json!({})).await.body;
-    let answer = world.admin().post(&format!("/payments/{}/cancel", paid["id"].as_str().unwrap()), &json!({})).await.unwrap();
+    let answer =
+        world.admin().post(&format!("/payments/{}/cancel", paid["id"].as_str().unwrap()), &json!({})).await.unwrap();
     refused(&answer, 409, &["not_cancelable"]);
     assert!(answer.body["detail"].as_str().unwrap().contains("refund"), "{}", answer.body);
 

@@ -88,7 +88,11 @@ async fn settings_of_the_wrong_form_are_refused_with_every_field_named() {
     let bad = json!({ "roles": ["king"], "approval_limits": { "USD": -1, "*": 5 } });
     let answer = world.admin().put("/members/jdoe", &bad).await.unwrap();
     refused(&answer, 422, &["invalid_field", "invalid_field", "invalid_field"]);
-    refused(&world.admin().put("/members/system:x", &json!({ "roles": ["viewer"] })).await.unwrap(), 422, &["invalid_field"]);
+    refused(
+        &world.admin().put("/members/system:x", &json!({ "roles": ["viewer"] })).await.unwrap(),
+        422,
+        &["invalid_field"],
+    );
     refused(&world.admin().put("/members/jdoe", &json!({})).await.unwrap(), 422, &["missing_field"]);
 }
 
@@ -110,7 +114,10 @@ async fn members_come_and_go_and_each_change_is_one_entry_in_the_tenants_trail()
     );
     refused(&world.user("jdoe").get("/invoices").await.unwrap(), 403, &["permission_denied"]);
 
-    let entries: Vec<Entry> = world.items("AUDIT_LOG_TABLE", "entity", "acme/tenant/acme").await.into_iter()
+    let entries: Vec<Entry> = world
+        .items("AUDIT_LOG_TABLE", "entity", "acme/tenant/acme")
+        .await
+        .into_iter()
         .map(|item| {
             let text = |name: &str| item[name].as_s().unwrap().clone();
             Entry {

@@ -75,11 +75,13 @@ async fn a_method_must_exist_fit_and_belong_to_who_pays() {
     ] {
         refused(&world.pay(&invoice, json!({ "payment_method_id": method })).await, 422, &[code]);
     }
-    let receivable = |customer: Value| {
-        json!({ "kind": "receivable", "counterparty": { "name": "Globex", "customer_id": customer } })
-    };
+    let receivable = |customer: Value| json!({ "kind": "receivable", "counterparty": { "name": "Globex", "customer_id": customer } });
     let of_globex = world.approved(receivable(json!("globex"))).await;
-    refused(&world.pay(&of_globex, json!({ "payment_method_id": other_customer })).await, 422, &["payment_method_mismatch"]);
+    refused(
+        &world.pay(&of_globex, json!({ "payment_method_id": other_customer })).await,
+        422,
+        &["payment_method_mismatch"],
+    );
     let of_nobody = world.approved(receivable(Value::Null)).await;
     refused(&world.pay(&of_nobody, json!({})).await, 422, &["payment_method_required"]);
     let of_hooli = world.approved(receivable(json!("hooli"))).await;
@@ -95,7 +97,8 @@ async fn a_payable_goes_to_its_vendors_account_or_openly_into_the_tenants_own_ba
     let world = World::new().await;
     world.stack.stripe.add_connected_account(ACCOUNT, "acct_vendor");
     let own = world.approved(json!({})).await;
-    let vendors = world.approved(json!({ "counterparty": { "name": "Vendor", "stripe_account": "acct_vendor" } })).await;
+    let vendors =
+        world.approved(json!({ "counterparty": { "name": "Vendor", "stripe_account": "acct_vendor" } })).await;
     let strict = json!({ "gateways": { "stripe": { "enabled": true, "payable_without_destination": false } } });
     world.settings(strict).await;
     refused(&world.pay(&own, json!({})).await, 422, &["counterparty_account_required"]);
@@ -117,7 +120,8 @@ async fn whoever_answers_for_a_payment_is_a_member_with_the_right_and_the_limit(
     world.member("worker", &["service"], None).await;
     world.member("viewer", &["viewer"], None).await;
     let invoice = world.approved(json!({})).await;
-    let pay = async |user: &str, named: Value| world.pay_as(user, None, &invoice, json!({ "approved_by": named })).await;
+    let pay =
+        async |user: &str, named: Value| world.pay_as(user, None, &invoice, json!({ "approved_by": named })).await;
     refused(&pay("viewer", Value::Null).await, 403, &["permission_denied"]);
     refused(&pay("stranger", Value::Null).await, 403, &["permission_denied"]);
     // The caller himself decides, with his limit.
@@ -163,11 +167,13 @@ fn without_invoice(change: Value) -> Value {
 async fn a_payment_without_invoice_needs_a_key_and_makes_its_invoice_approved_and_paid() {
     let world = World::new().await;
     refused(&post(&world, &without_invoice(json!({}))).await, 400, &["idempotency_key_required"]);
-    let paid = world.admin().send(Method::POST, "/payments", Some("k"), Some(&without_invoice(json!({})))).await.unwrap();
+    let paid =
+        world.admin().send(Method::POST, "/payments", Some("k"), Some(&without_invoice(json!({})))).await.unwrap();
     assert_eq!(paid.status, 201, "{}", paid.body);
     let invoice = paid.body["invoice_id"].as_str().unwrap();
     assert_eq!(world.trail(invoice).await, ["create", "approve", "pay", "settle"]);
-    let again = world.admin().send(Method::POST, "/payments", Some("k"), Some(&without_invoice(json!({})))).await.unwrap();
+    let again =
+        world.admin().send(Method::POST, "/payments", Some("k"), Some(&without_invoice(json!({})))).await.unwrap();
     assert_eq!((again.status, &again.body["id"]), (200, &paid.body["id"]));
     let other = without_invoice(json!({ "amount": 2_501 }));
     let other = world.admin().send(Method::POST, "/payments", Some("k"), Some(&other)).await.unwrap();
@@ -252,9 +258,11 @@ async fn a_body_of_the_wrong_form_is_refused_before_anything_is_read() {
     let expected =
         ["amount", "approved_by", "currency", "invoice_id", "memo", "payment_method", "payment_method_id", "tenant_id"];
     assert_eq!(fields, expected);
-    refused(&post(&world, &json!({})).await, 422, &[
-        "missing_field", "missing_field", "missing_field", "missing_field", "missing_field", "missing_field",
-    ]);
+    refused(
+        &post(&world, &json!({})).await,
+        422,
+        &["missing_field", "missing_field", "missing_field", "missing_field", "missing_field", "missing_field"],
+    );
     refused(&post(&world, &json!([1])).await, 400, &["invalid_json"]);
     refused(&post(&world, &json!({ "description": "x".repeat(66_000) })).await, 413, &["body_too_large"]);
     let raw = reqwest::Client::new()

@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use serde_json::{Value, json};
 use shared::api::caller::Caller;
-use shared::api::form::Body;
+use shared::api::form::{Body, Empty};
 use shared::api::idempotency::IdempotencyKey;
 use shared::api::problem::Problem;
 use shared::api::{About, Params, Replayed, Route, page, view};
@@ -73,14 +73,19 @@ async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>) ->
     Ok(shown(&invoice, StatusCode::OK))
 }
 
-async fn approve(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn approve(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    _: Empty,
+) -> Result<Response, Problem> {
     let invoice = invoice::approve(&app, &caller.invocation, &named(&id)?).await?;
     // One of two approvals: not yet.
     let status = if invoice.status == InvoiceStatus::Draft { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok(shown(&invoice, status))
 }
 
-async fn void(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn void(State(app): State<App>, caller: Caller, Path(id): Path<String>, _: Empty) -> Result<Response, Problem> {
     let invoice = invoice::void(&app, &caller.invocation, &named(&id)?).await?;
     Ok(shown(&invoice, StatusCode::OK))
 }

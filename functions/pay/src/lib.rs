@@ -9,16 +9,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
 use shared::api::caller::Caller;
-use shared::api::form::Body;
+use shared::api::form::{Body, Empty};
 use shared::api::idempotency::IdempotencyKey;
 use shared::api::problem::Problem;
-use shared::api::{Params, Route, page, view};
+use shared::api::{About, Params, Route, page, view};
 use shared::app::App;
 use shared::flow::pay::PayOrder;
 use shared::flow::{self, Stop, cancel, find_payment, recover, refuse, require, resolve};
 use shared::id::{InvoiceId, fingerprint};
 use shared::model::payment::{Payment, PaymentStatus};
-use shared::policy::refusal::Refusal;
+use shared::policy::refusal::{Code, Refusal};
 use shared::policy::roles::Permission;
 
 /// The routes; the template has the same.
@@ -43,7 +43,7 @@ async fn pay(
     caller: Caller,
     IdempotencyKey(key): IdempotencyKey,
     Body(body): Body,
-) -> Result<Response, Problem> {
+) -> Response {
     let invocation = &caller.invocation;
     let mut invoice = None;
     let outcome = match order(key, body, &mut invoice) {
@@ -51,12 +51,15 @@ async fn pay(
         Err(refusals) => Err(Problem::from(refusals)),
     };
     match outcome {
-        Ok(result) => Ok(response::paid(result)),
+        Ok(result) => response::paid(result),
         Err(problem) => {
             if problem.code().status() < 500 {
                 refuse::refuse(&app, invocation, invoice.as_deref(), problem.refusals()).await;
             }
-            Err(problem)
+            let about = About { invoice_id: invoice, payment_id: None };
+            let mut response = problem.into_response();
+            response.extensions_mut().insert(about);
+            response
         }
     }
 }
@@ -70,6 +73,10 @@ fn order(
     let fields = body.map_err(|unreadable| vec![unreadable.0])?;
     *invoice = fields.peek("invoice_id").filter(|id| id.parse::<InvoiceId>().is_ok()).map(str::to_owned);
     let key = key.map_err(|refusal| vec![refusal])?;
+    if key.is_none() && !fields.has("invoice_id") {
+        let detail = "A payment without invoice_id needs the header Idempotency-Key, so that a repeated request is not a second payment.";
+        return Err(vec![Refusal::new(Code::IdempotencyKeyRequired, detail)]);
+    }
     let fingerprint = fingerprint(&["POST /payments", &fields.canonical()]);
     Ok(PayOrder { request: request::pay(fields)?, key, fingerprint })
 }
@@ -103,7 +110,12 @@ async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>) ->
     ))
 }
 
-async fn cancel_payment(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn cancel_payment(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    _: Empty,
+) -> Result<Response, Problem> {
     let payment = cancel::cancel(&app, &caller.invocation, &id).await?;
     Ok(response::state(&payment))
 }

@@ -44,7 +44,7 @@ fn existing(body: &mut Fields) -> Option<Target> {
                 name,
                 format!("{name} is for payments without invoice_id; the invoice has its own."),
             );
-            let _ = body.map(name, usize::MAX);
+            body.discard(name);
         }
     }
     Some(Target::Existing { invoice_id: invoice_id?, amount, currency })

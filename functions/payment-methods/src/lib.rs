@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use serde_json::{Value, json};
 use shared::api::caller::Caller;
-use shared::api::form::{Body, Fields};
+use shared::api::form::{Body, Empty, Fields};
 use shared::api::problem::Problem;
 use shared::api::{Params, Route, page};
 use shared::app::App;
@@ -46,7 +46,12 @@ async fn list(State(app): State<App>, caller: Caller, mut params: Params) -> Res
     Ok(page(found, |listed| view(&listed)))
 }
 
-async fn set_default(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn set_default(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    _: Empty,
+) -> Result<Response, Problem> {
     let id: MethodId =
         id.parse().map_err(|_| Refusal::new(Code::PaymentMethodNotFound, "There is no such payment method."))?;
     let chosen = method::set_default(&app, &caller.invocation, &id).await?;

@@ -9,14 +9,16 @@ use axum::routing::{get, put};
 use http::StatusCode;
 use serde_json::{Value, json};
 use shared::api::caller::Caller;
-use shared::api::form::Body;
+use shared::api::card;
+use shared::api::form::{Body, card_data};
 use shared::api::problem::Problem;
-use shared::api::{Params, Route};
+use shared::api::{Params, Route, page};
 use shared::app::App;
-use shared::flow::{member, settings};
+use shared::flow::{Stop, member, settings};
 use shared::id::UserId;
 use shared::model::tenant::{Member, Settings};
 use shared::policy::refusal::{Code, Refusal};
+use shared::store::list::page_of;
 
 /// The routes; the template has the same.
 #[must_use]
@@ -46,13 +48,13 @@ async fn put_tenant(State(app): State<App>, caller: Caller, Body(body): Body) ->
     Ok(axum::Json(tenant(&settings)).into_response())
 }
 
-async fn list_members(State(app): State<App>, caller: Caller, params: Params) -> Result<Response, Problem> {
-    // A tenant's members fit one page, newest first like every list.
+async fn list_members(State(app): State<App>, caller: Caller, mut params: Params) -> Result<Response, Problem> {
+    let request = params.page();
     params.0.finish()?;
     let mut members = member::list(&app, &caller.invocation).await?;
     members.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.user_id.cmp(&b.user_id)));
-    let items: Vec<Value> = members.iter().map(shown).collect();
-    Ok(axum::Json(json!({ "items": items, "cursor": null })).into_response())
+    let found = page_of(members, &request, |member| member.user_id.as_str()).map_err(Stop::from)?;
+    Ok(page(found, |member| shown(&member)))
 }
 
 async fn put_member(
@@ -63,8 +65,11 @@ async fn put_member(
 ) -> Result<Response, Problem> {
     let user: UserId =
         user.parse().map_err(|error| Refusal::field(Code::InvalidField, "user_id", format!("{error}.")))?;
-    if user.as_str().starts_with("system:") {
+    if user.is_system() {
         return Err(Refusal::field(Code::InvalidField, "user_id", "Names that begin with system: are ours.").into());
+    }
+    if card::is_in(user.as_str()) {
+        return Err(card_data().into());
     }
     let body = body.map_err(|unreadable| unreadable.0)?;
     let wanted = request::member(body, caller.invocation.tenant(), user, app.clock.now())?;

@@ -44,7 +44,7 @@ impl FromRequestParts<App> for Caller {
         let user_id: UserId = claim(&app.config.user_claim)
             .and_then(|text| text.parse().ok())
             // Those names are ours.
-            .filter(|user: &UserId| !user.as_str().starts_with("system:"))
+            .filter(|user: &UserId| !user.is_system())
             .ok_or_else(|| unknown("The token's user claim is missing or malformed."))?;
         let operator = claim("scope").is_some_and(|scope| scope.split(' ').any(|one| one == OPERATOR_SCOPE));
         let now = app.clock.now();

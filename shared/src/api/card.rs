@@ -14,64 +14,126 @@ pub fn has_card(value: &Value) -> bool {
     }
 }
 
-/// Whether a text holds a card number: 13 to 19 digits, in groups or not, of a known range, with the right check digit.
+/// Whether a text holds a card number: the digits of a known issuer with the right check digit, in one run or in the
+/// groups in which cards are printed.
 #[must_use]
 pub fn is_in(text: &str) -> bool {
-    let chars: Vec<char> = text.chars().collect();
-    let mut start = 0;
-    while start < chars.len() {
-        let Some(offset) = chars.iter().skip(start).position(char::is_ascii_digit) else { return false };
-        let from = start + offset;
-        let (groups, end) = groups(&chars, from);
-        // Digits that touch letters are part of an id, not a number on a card.
-        let touches = |at: Option<&char>| at.is_some_and(|c| c.is_alphanumeric());
-        let before = from.checked_sub(1).and_then(|at| chars.get(at));
-        if !touches(before) && !touches(chars.get(end)) && any_run_is_card(&groups) {
-            return true;
-        }
-        start = end.max(from + 1);
-    }
-    false
-}
-
-/// The digit groups from `from` on that are separated by one blank, dash or dot; and where they end.
-fn groups(chars: &[char], from: usize) -> (Vec<Vec<u8>>, usize) {
-    let mut groups = vec![Vec::new()];
-    let mut at = from;
-    while let Some(c) = chars.get(at) {
-        let next_is_digit = chars.get(at + 1).is_some_and(char::is_ascii_digit);
-        match c.to_digit(10).and_then(|digit| u8::try_from(digit).ok()) {
-            Some(digit) => groups.last_mut().map(|group| group.push(digit)).unwrap_or_default(),
-            None if matches!(c, ' ' | '-' | '.' | '\u{a0}') && next_is_digit => groups.push(Vec::new()),
-            None => break,
-        }
-        at += 1;
-    }
-    (groups, at)
-}
-
-fn any_run_is_card(groups: &[Vec<u8>]) -> bool {
+    let groups = groups(text);
     (0..groups.len()).any(|first| {
-        let mut digits = Vec::new();
-        groups.iter().skip(first).any(|group| {
-            digits.extend_from_slice(group);
-            is_card(&digits)
-        })
+        let run = groups.get(first..).unwrap_or_default();
+        run.first().is_some_and(|group| group.stands_alone() && is_card(&group.digits))
+            || LAYOUTS.iter().any(|layout| printed_as(run, layout))
     })
 }
 
-fn is_card(digits: &[u8]) -> bool {
-    (13..=19).contains(&digits.len()) && in_known_range(digits) && luhn(digits)
+/// Groups of digits on cards: Visa and most others, those with 19 digits, American Express, Diners Club.
+const LAYOUTS: [&[usize]; 4] = [&[4, 4, 4, 4], &[4, 4, 4, 4, 3], &[4, 6, 5], &[4, 6, 4]];
+
+/// What separates the groups of one number: a blank, a dash, a slash and the like, at most two of them.
+const SEPARATOR: usize = 2;
+
+/// A run of digits, and what stands around it.
+struct Group {
+    digits: Vec<u8>,
+    /// What stands before it reads on as one word with it.
+    before: Before,
+    /// A letter, or `_` as in ids, follows at once.
+    goes_on: bool,
+    /// How many characters are between it and the group before.
+    distance: usize,
 }
 
-/// Issuer ranges of ISO/IEC 7812 that cards in use have, by their first digits.
-fn in_known_range(digits: &[u8]) -> bool {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing that belongs to it.
+    Nothing,
+    /// Letters only, as in `VISA4242…`: no excuse for a number.
+    Word,
+    /// Part of an id, as in `pi_4242…` or `3a7f4242…`.
+    Id,
+}
+
+impl Group {
+    fn stands_alone(&self) -> bool {
+        self.before != Before::Id && !self.goes_on
+    }
+}
+
+fn groups(text: &str) -> Vec<Group> {
+    let chars: Vec<char> = text.chars().collect();
+    let mut groups: Vec<Group> = Vec::new();
+    let (mut at, mut end) = (0, 0);
+    while let Some(c) = chars.get(at) {
+        let Some(_) = digit(*c) else {
+            at += 1;
+            continue;
+        };
+        let digits: Vec<u8> = chars.get(at..).unwrap_or_default().iter().map_while(|c| digit(*c)).collect();
+        let word: Vec<char> =
+            chars.get(..at).unwrap_or_default().iter().rev().take_while(|c| is_word(**c)).copied().collect();
+        let before = match word.as_slice() {
+            [] => Before::Nothing,
+            letters if letters.iter().all(|c| c.is_alphabetic()) => Before::Word,
+            _ => Before::Id,
+        };
+        let distance = at - end;
+        at += digits.len();
+        end = at;
+        groups.push(Group { digits, before, goes_on: chars.get(at).is_some_and(|c| is_word(*c)), distance });
+    }
+    groups
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Digits of any script that a keyboard may produce: ASCII, full width, Arabic-Indic.
+fn digit(c: char) -> Option<u8> {
+    let zero = match c {
+        '0'..='9' => '0',
+        '\u{ff10}'..='\u{ff19}' => '\u{ff10}',
+        '\u{660}'..='\u{669}' => '\u{660}',
+        '\u{6f0}'..='\u{6f9}' => '\u{6f0}',
+        _ => return None,
+    };
+    u8::try_from(u32::from(c) - u32::from(zero)).ok()
+}
+
+fn printed_as(groups: &[Group], layout: &[usize]) -> bool {
+    let Some(groups) = groups.get(..layout.len()) else { return false };
+    let fits = groups.iter().zip(layout).enumerate().all(|(place, (group, length))| {
+        group.digits.len() == *length && (place == 0 || (1..=SEPARATOR).contains(&group.distance))
+    });
+    fits && is_card(&groups.iter().flat_map(|group| group.digits.iter().copied()).collect::<Vec<u8>>())
+}
+
+fn is_card(digits: &[u8]) -> bool {
+    has_an_issuers_length(digits) && luhn(digits)
+}
+
+/// Issuer ranges of ISO/IEC 7812 that cards in use have, by their first digits, with the lengths that they come in.
+fn has_an_issuers_length(digits: &[u8]) -> bool {
     let prefix = |length: usize| digits.iter().take(length).fold(0_u32, |value, digit| value * 10 + u32::from(*digit));
     let (two, three, four) = (prefix(2), prefix(3), prefix(4));
-    digits.first() == Some(&4)
-        || matches!(two, 34 | 36..=39 | 50..=58 | 62 | 65 | 67)
-        || matches!(three, 300..=305 | 309 | 644..=649)
-        || matches!(four, 2200..=2204 | 2221..=2720 | 3528..=3589 | 6011)
+    let length = digits.len();
+    match (digits.first(), two) {
+        // Visa; its 13 digits of old are gone.
+        (Some(4), _) => matches!(length, 16 | 18 | 19),
+        // American Express.
+        (_, 34 | 37) => length == 15,
+        // Mastercard.
+        (_, 51..=55) => length == 16,
+        // Diners Club, JCB.
+        (_, 36 | 38 | 39) => (14..=19).contains(&length),
+        _ if matches!(three, 300..=305 | 309) => (14..=19).contains(&length),
+        _ if matches!(four, 3528..=3589) => (16..=19).contains(&length),
+        // Maestro, UnionPay, Discover.
+        (_, 50 | 56..=58 | 62 | 65 | 67) => (14..=19).contains(&length),
+        _ if matches!(three, 644..=649) || four == 6011 => (16..=19).contains(&length),
+        // Mir, and Mastercard's newer range.
+        _ => matches!(four, 2200..=2204 | 2221..=2720) && (16..=19).contains(&length),
+    }
 }
 
 /// The check of ISO/IEC 7812-1, annex B.
@@ -105,6 +167,17 @@ mod tests {
             json!({ "note": { "deep": ["378282246310005"] } }),
             json!({ "6011111111111117": 1 }),
             json!("(3056930009020004)"),
+            json!("VISA4242424242424242"),
+            json!("4242424242424242-3rd"),
+            json!("4242 4242 4242 4242 12mo"),
+            json!("4242  4242  4242  4242"),
+            json!("4242/4242/4242/4242"),
+            json!("4242_4242_4242_4242"),
+            json!("4242\u{2011}4242\u{2011}4242\u{2011}4242"),
+            json!(
+                "\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}"
+            ),
+            json!("3782 822463 10005"),
         ];
         for shape in shapes {
             assert!(has_card(&shape), "{shape}");
@@ -120,6 +193,11 @@ mod tests {
             json!("2026-01-15T14:30:00.000Z"),
             json!("550e8400-e29b-41d4-a716-446655440000"),
             json!("pi_4242424242424242"),
+            json!("order_4242424242424242_2"),
+            json!("3a4242424242424242"),
+            json!("5012-2025-000002"),
+            json!("4000000000006"),
+            json!("+44 20 7946 0958 12"),
             json!(50_000),
             json!("1234567890123"),
         ];

@@ -32,11 +32,33 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let Ok(bytes) = axum::body::to_bytes(request.into_body(), bounds::BODY_BYTES).await else {
-            let detail = format!("At most {} bytes are taken.", bounds::BODY_BYTES);
-            return Ok(Self(Err(Unreadable(Refusal::new(Code::BodyTooLarge, detail)))));
+            return Ok(Self(Err(Unreadable(too_large()))));
         };
         Ok(Self(Fields::parse(&bytes).map_err(Unreadable)))
     }
+}
+
+/// The body of a request that says all in its path: none, or an empty object.
+#[derive(Debug)]
+pub struct Empty;
+
+impl<S: Send + Sync> FromRequest<S> for Empty {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let Ok(bytes) = axum::body::to_bytes(request.into_body(), bounds::BODY_BYTES).await else {
+            return Err(too_large().into());
+        };
+        if bytes.is_empty() {
+            return Ok(Self);
+        }
+        Fields::parse(&bytes)?.finish()?;
+        Ok(Self)
+    }
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(Code::BodyTooLarge, format!("At most {} bytes are taken.", bounds::BODY_BYTES))
 }
 
 impl Fields {
@@ -74,6 +96,11 @@ impl Fields {
     #[must_use]
     pub fn peek(&self, name: &str) -> Option<&str> {
         self.members.get(name)?.as_str()
+    }
+
+    /// Takes a field that is refused for another reason than its own.
+    pub fn discard(&mut self, name: &str) {
+        self.members.remove(name);
     }
 
     /// Notes what is wrong with a field.

@@ -121,6 +121,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|_| Refusal::new(Code::InvalidField, "The query can't be read; encode it as a form."))?;
+        if pairs.iter().any(|(name, value)| card::is_in(name) || card::is_in(value)) {
+            return Err(form::card_data().into());
+        }
         Ok(Self(Fields::of(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect())))
     }
 }

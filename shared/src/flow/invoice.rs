@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::recover::touch;
+use super::settings::no_tenant;
 use super::{Invocation, Stop, permitted, require};
 use crate::app::App;
 use crate::bounds;
@@ -275,8 +276,4 @@ pub async fn trail(app: &App, invocation: &Invocation, id: &InvoiceId) -> Result
 #[must_use]
 pub fn not_found(id: &InvoiceId) -> Stop {
     Stop::refused(Refusal::new(Code::InvoiceNotFound, format!("There is no invoice {id}.")))
-}
-
-fn no_tenant() -> Stop {
-    Stop::refused(Refusal::new(Code::TenantNotFound, "The tenant has no settings yet: PUT /tenant."))
 }

@@ -40,10 +40,14 @@ pub async fn put(app: &App, invocation: &Invocation, operator: bool, wanted: &Me
             let detail = "The operator adds a tenant's first admin; further members are that admin's to add.";
             return Err(Stop::refused(Refusal::new(Code::PermissionDenied, detail)));
         }
+        if old.is_none() && before.members.len() >= bounds::MEMBERS {
+            let detail = format!("A tenant has at most {} members; remove one first.", bounds::MEMBERS);
+            return Err(Stop::refused(Refusal::field(Code::InvalidField, "user_id", detail)));
+        }
         let mut after = before.members.clone();
         after.insert(member.user_id.clone(), member.clone());
         if caller.is_some() {
-            before.check_lock_out(settings.four_eyes, &after)?;
+            before.check_lock_out(&settings, &after)?;
         }
         let changes = json!({
             "member": member.user_id,
@@ -75,7 +79,7 @@ pub async fn remove(app: &App, invocation: &Invocation, user: &UserId) -> Result
         let Some(old) = after.remove(user) else {
             return Err(Stop::refused(Refusal::new(Code::MemberNotFound, format!("There is no member {user}."))));
         };
-        before.check_lock_out(settings.four_eyes, &after)?;
+        before.check_lock_out(&settings, &after)?;
         let changes = json!({ "member": user, "roles": [old.roles, null] });
         let version = settings.version;
         let entry = settings.record(&invocation.actor, "remove_member", &changes, app.clock.now());

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Invocation, Stop, require};
 use crate::app::App;
 use crate::bounds;
+use crate::gateway::Trouble;
 use crate::gateway::stripe::method::{KnownMethod, MethodError};
 use crate::id::MethodId;
 use crate::model::audit::{Audited, GENESIS};
@@ -47,12 +48,20 @@ pub struct Listed {
 pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Result<Listed, Stop> {
     require(app, invocation, Permission::MethodsWrite).await?;
     let tenant = invocation.tenant();
-    let secret = secret(app, invocation).await?;
+    let mut secret = secret(app, invocation).await?;
     let customer_key = Key::customer(tenant, &order.owner.to_string(), Gateway::Stripe.as_str());
     let known_customer = app.store.get::<CustomerRecord>(&customer_key).await?;
-    let recorded = known_customer.filter(|record| record.account == secret.account).map(|record| record.customer);
-    let (found, customer) =
-        at_gateway(app, invocation, order, &secret, recorded.clone()).await.map_err(|error| refused(&error))?;
+    let in_account = |secret: &StripeSecret| {
+        known_customer.as_ref().filter(|record| record.account == secret.account).map(|record| record.customer.clone())
+    };
+    let mut asked = at_gateway(app, invocation, order, &secret, in_account(&secret)).await;
+    if matches!(asked, Err(MethodError::Gateway(Trouble::KeyRefused))) {
+        // Rotated since it was cached.
+        secret = app.secrets.stripe_anew(tenant).await?;
+        asked = at_gateway(app, invocation, order, &secret, in_account(&secret)).await;
+    }
+    let (found, customer) = asked.map_err(|error| refused(&error))?;
+    let recorded = in_account(&secret);
 
     let id = MethodId::of(tenant, Gateway::Stripe.as_str(), &found.reference);
     for round in 1..=bounds::DECISIONS {
@@ -124,24 +133,25 @@ async fn at_gateway(
     recorded: Option<String>,
 ) -> Result<(KnownMethod, String), MethodError> {
     let stripe = &app.stripe;
+    let time = || invocation.gateway_time(app).ok_or(MethodError::Gateway(Trouble::Unreachable));
     let reference = if order.reference.starts_with("seti_") {
-        stripe.set_up_method(secret, &order.reference).await?
+        stripe.set_up_method(secret, &order.reference, time()?).await?
     } else {
         order.reference.clone()
     };
-    let found = stripe.read_method(secret, &reference).await?;
+    let found = stripe.read_method(secret, &reference, time()?).await?;
     match (found.customer.clone(), recorded) {
         (Some(customer), Some(own)) if customer == own => Ok((found, customer)),
         (Some(customer), _) => {
-            stripe.check_customer(secret, &customer, invocation.tenant(), &order.owner).await?;
+            stripe.check_customer(secret, &customer, invocation.tenant(), &order.owner, time()?).await?;
             Ok((found, customer))
         }
         (None, recorded) => {
             let customer = match recorded {
                 Some(customer) => customer,
-                None => stripe.create_customer(secret, invocation.tenant(), &order.owner).await?,
+                None => stripe.create_customer(secret, invocation.tenant(), &order.owner, time()?).await?,
             };
-            Ok((stripe.attach_method(secret, &reference, &customer).await?, customer))
+            Ok((stripe.attach_method(secret, &reference, &customer, time()?).await?, customer))
         }
     }
 }

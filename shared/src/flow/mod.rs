@@ -158,6 +158,8 @@ pub async fn find_payment(app: &App, invocation: &Invocation, id: &str) -> Resul
     let tenant = invocation.tenant();
     let ours = match id.parse::<PaymentId>() {
         Ok(ours) => Some(ours),
+        // Longer than any gateway's: DynamoDB would not take it as a key.
+        Err(_) if id.len() > bounds::REFERENCE_BYTES => None,
         Err(_) => app.store.payment_by_reference(tenant, id).await?,
     };
     let payment = match ours {

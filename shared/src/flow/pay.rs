@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::recover::{Recovered, touch};
 use super::send::{Sent, send};
+use super::settings::no_tenant;
 use super::settle::{Finding, Pace, Source, reread, settle};
 use super::{Invocation, Stop, permitted};
 use crate::app::App;
@@ -164,7 +165,7 @@ async fn read(app: &App, invocation: &Invocation, order: &PayOrder, consistency:
     let mut found = found?;
     let caller = permitted(found.get(&caller_key)?, Permission::PaymentsCreate)?;
     let Some(settings) = found.get::<Settings>(&Key::settings(tenant))? else {
-        return Err(Stop::refused(Refusal::new(Code::TenantNotFound, "The tenant has no settings yet: PUT /tenant.")));
+        return Err(no_tenant());
     };
     let existing = payment_key.as_ref().map(|key| found.get::<Payment>(key)).transpose()?.flatten();
     let mut read = Read {
@@ -251,10 +252,7 @@ fn invoice_id(invocation: &Invocation, order: &PayOrder) -> Result<InvoiceId, St
     match (&order.request.target, &order.key) {
         (Target::Existing { invoice_id, .. }, _) => Ok(invoice_id.clone()),
         (Target::New(_), Some(key)) => Ok(InvoiceId::keyed(invocation.tenant(), key)),
-        (Target::New(_), None) => Err(Stop::refused(Refusal::new(
-            Code::IdempotencyKeyRequired,
-            "A payment without invoice_id needs the header Idempotency-Key, so that a repeated request is not a second payment.",
-        ))),
+        (Target::New(_), None) => Err(Stop::Impossible("a payment without invoice and without key")),
     }
 }
 

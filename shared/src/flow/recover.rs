@@ -9,14 +9,14 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::send::{Sent, send};
-use super::settle::{Finding, Pace, Source, alert_about_payment, reread, settle, waits_until};
+use super::settle::{Finding, Pace, Source, reread, settle, waits_until};
 use super::{Invocation, Stop};
 use crate::app::App;
 use crate::bounds;
 use crate::clock::Time;
 use crate::gateway::{Answer, Found, NextAction, Outcome, Trouble};
 use crate::id::{PaymentId, TenantId, UserId};
-use crate::model::alert::{AlertKind, RunAction};
+use crate::model::alert::RunAction;
 use crate::model::audit::Actor;
 use crate::model::invoice::Invoice;
 use crate::model::payment::{Payment, PaymentStatus};
@@ -43,7 +43,7 @@ impl Recovered {
 /// Recovers a payment that somebody touches, unless it is settled or was looked up moments ago.
 ///
 /// # Errors
-/// The store, or Secrets Manager.
+/// The store.
 pub async fn touch(app: &App, invocation: &Invocation, payment: Payment) -> Result<Recovered, Stop> {
     let fresh = payment.checked_at.is_some_and(|at| app.clock.now().since(at) < bounds::LOOKUP_PAUSE);
     // What a customer needs to act is not stored: it is asked for each time.
@@ -57,7 +57,7 @@ pub async fn touch(app: &App, invocation: &Invocation, payment: Payment) -> Resu
 /// Looks a payment up and finishes it as far as can be.
 ///
 /// # Errors
-/// The store, or Secrets Manager.
+/// The store.
 pub async fn recover(app: &App, invocation: &Invocation, payment: Payment, pace: Pace) -> Result<Recovered, Stop> {
     let (payment, invoice) = reread(app, &payment).await?;
     if !payment.status.is_unsettled() {
@@ -65,13 +65,15 @@ pub async fn recover(app: &App, invocation: &Invocation, payment: Payment, pace:
     }
     let secret = match app.secrets.stripe(&payment.tenant_id).await {
         Ok(secret) if secret.account == payment.frozen.account => secret,
-        // Changed by hand or gone: a stale cache is excluded before anybody is called.
+        // Changed by hand or gone: a stale cache is excluded before anybody is called. Nothing is sent or asked there.
         Ok(_) | Err(SecretError::Missing(_)) => match app.secrets.stripe_anew(&payment.tenant_id).await {
             Ok(secret) if secret.account == payment.frozen.account => secret,
-            Ok(_) | Err(SecretError::Missing(_)) => return account_changed(app, invocation, payment, pace).await,
-            Err(error) => return Err(error.into()),
+            Ok(_) | Err(SecretError::Missing(_)) => {
+                return note(app, invocation, (payment, invoice), Trouble::OtherAccount, pace).await;
+            }
+            Err(error) => return without_secret(app, invocation, (payment, invoice), &error, pace).await,
         },
-        Err(error) => return Err(error.into()),
+        Err(error) => return without_secret(app, invocation, (payment, invoice), &error, pace).await,
     };
     let (found, secret) = look_up(app, invocation, &payment, secret).await;
     match found {
@@ -174,28 +176,26 @@ async fn note(
     trouble: Trouble,
     pace: Pace,
 ) -> Result<Recovered, Stop> {
-    let sent = Sent::found(&known.0, Answer::without_object(Outcome::Unknown(trouble), false));
+    let mut sent = Sent::found(&known.0, Answer::without_object(Outcome::Unknown(trouble), false));
+    sent.rejected = matches!(trouble, Trouble::KeyRefused | Trouble::Rejected);
     let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };
     settle(app, invocation, known, &finding, pace).await.map(Recovered::as_it_is)
 }
 
-/// The secret names another account, or is gone: nothing is sent or asked there; a person is called.
-async fn account_changed(app: &App, invocation: &Invocation, payment: Payment, pace: Pace) -> Result<Recovered, Stop> {
-    let now = app.clock.now();
-    let mut after = payment.clone().revised();
-    after.checked_at = Some(now);
-    if pace == Pace::Check {
-        after.next_check_at = Some(retry::next_check(now, payment.checks));
-        after.checks = payment.checks.saturating_add(1);
-    }
-    let mut commit = Commit::default();
-    commit.payment(&app.store, &after);
-    commit.alert(&app.store, &alert_about_payment(&payment, AlertKind::AccountChanged, now));
-    match app.store.commit(commit, invocation.deadline).await {
-        Ok(()) => Ok(Recovered::as_it_is(after)),
-        Err(CommitError::Conflict(_)) => Ok(Recovered::as_it_is(reread(app, &payment).await?.0)),
-        Err(error) => Err(error.into()),
-    }
+/// Without its secret a payment is what it was: that is answered, and for lasting trouble the operator is called.
+async fn without_secret(
+    app: &App,
+    invocation: &Invocation,
+    known: (Payment, Invoice),
+    error: &SecretError,
+    pace: Pace,
+) -> Result<Recovered, Stop> {
+    tracing::error!(payment_id = %known.0.id, %error, "a payment could not be looked up");
+    let trouble = match error {
+        SecretError::Unavailable { .. } => Trouble::Unreachable,
+        _ => Trouble::KeyRefused,
+    };
+    note(app, invocation, known, trouble, pace).await
 }
 
 /// What a sweep did.

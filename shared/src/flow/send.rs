@@ -92,12 +92,6 @@ pub fn is_ours(payment: &Payment, seen: &Seen) -> bool {
         && payment.reference().is_none_or(|reference| reference == seen.reference)
 }
 
-/// Whether the outcome says something about the money.
-#[must_use]
-pub fn is_known(outcome: &Outcome) -> bool {
-    !matches!(outcome, Outcome::NotSent(_) | Outcome::Unknown(_))
-}
-
 /// Sends a payment whose fence the caller has just set. `unknown`: an earlier send may have gone through.
 pub async fn send(
     app: &App,
@@ -122,7 +116,7 @@ pub async fn send(
             "gateway answered"
         );
         sent.join(payment, answer);
-        if is_known(&sent.outcome) || sent.mismatch {
+        if sent.outcome.is_known() || sent.mismatch {
             return sent;
         }
         if trouble == Some(Trouble::KeyRefused) && !refreshed {

@@ -50,19 +50,20 @@ impl Aggregate {
         }
     }
 
-    /// Refuses a change after which nobody could approve, though before it somebody could.
+    /// Refuses a change after which nobody could approve, though before it somebody could, or nobody could undo it.
     ///
     /// # Errors
     /// `locks_out`.
-    pub fn check_lock_out(&self, four_eyes: bool, members: &BTreeMap<UserId, Member>) -> Result<(), Stop> {
-        let before = self.settings.as_ref().is_some_and(|s| somebody_can_approve(s.four_eyes, &self.members));
-        if !before || somebody_can_approve(four_eyes, members) {
+    pub fn check_lock_out(&self, settings: &Settings, members: &BTreeMap<UserId, Member>) -> Result<(), Stop> {
+        let before = self.settings.as_ref().is_some_and(|before| somebody_can_approve(before, &self.members));
+        let detail = if !members.values().any(|member| member.may(Permission::SettingsWrite)) {
+            "Afterwards nobody could keep settings and members: at least one admin must stay."
+        } else if !before || somebody_can_approve(settings, members) {
             return Ok(());
-        }
-        let detail = if four_eyes {
+        } else if settings.four_eyes {
             "Afterwards nobody could approve: four eyes need an approver with a limit and somebody else who enters invoices."
         } else {
-            "Afterwards nobody could approve: at least one approver with a limit must stay."
+            "Afterwards nobody could approve: an approver with a limit must stay, and two where a second approval is asked for."
         };
         Err(Stop::refused(Refusal::new(Code::LocksOut, detail)))
     }
@@ -98,7 +99,7 @@ pub async fn put(app: &App, invocation: &Invocation, operator: bool, wanted: &Se
             return Err(Stop::refused(Refusal::new(Code::PermissionDenied, detail)));
         }
         if caller.is_some() {
-            before.check_lock_out(after.four_eyes, &before.members)?;
+            before.check_lock_out(&after, &before.members)?;
         }
         let mut changes = json!(after);
         if let Some(changes) = changes.as_object_mut() {

@@ -113,6 +113,7 @@ enum Decision {
 
 fn decide(app: &App, payment: &Payment, invoice: &Invoice, finding: &Finding, own_fence: Time) -> Decision {
     let now = app.clock.now();
+    let answers_open_send = finding.source == Source::Reply && payment.send_until == own_fence;
     let (report, why) = match &finding.sent.outcome {
         Outcome::Succeeded => (Report::Succeeded, None),
         Outcome::Pending => (Report::Pending, None),
@@ -123,16 +124,18 @@ fn decide(app: &App, payment: &Payment, invoice: &Invoice, finding: &Finding, ow
             (Report::NotExecuted, Some(Failure { code: FailureCode::NotExecuted, gateway_code: None }))
         }
         // Only the execution that set the fence knows that nothing of it was taken.
-        Outcome::NotSent(_) if finding.source == Source::Reply && payment.send_until == own_fence => {
+        Outcome::NotSent(_) if answers_open_send => {
             let gateway_code = finding.sent.gateway_code.clone();
             (Report::NotSent, Some(Failure { code: FailureCode::GatewayUnavailable, gateway_code }))
         }
         Outcome::NotSent(_) | Outcome::Unknown(_) => return Decision::Note,
     };
-    // A failure that is not the reply waits until no send can be under way. A customer's own payment has been replied to.
+    // A failure that is not the reply to the open send waits until no send can be under way. A customer's own payment
+    // has been replied to.
     let may_be_under_way =
         payment.status == PaymentStatus::Processing && !retry::failure_is_final(now, payment.send_until);
-    if why.is_some() && finding.source == Source::Lookup && may_be_under_way {
+    let is_hint = !answers_open_send && !matches!(finding.source, Source::Person { .. });
+    if why.is_some() && is_hint && may_be_under_way {
         return Decision::Note;
     }
     match transition::apply(invoice, payment, report, why.as_ref(), now) {
@@ -237,10 +240,16 @@ fn noted(
         payment.checks = payment.checks.saturating_add(1);
     }
     let mut commit = Commit::default();
-    let kind = if finding.sent.mismatch {
+    // Polling calls nobody: the sweep looks too, and then once.
+    let calls = pace == Pace::Check || finding.source == Source::Reply;
+    let kind = if !calls {
+        None
+    } else if finding.sent.mismatch {
         Some(AlertKind::AnswerMismatch)
     } else if finding.sent.rejected {
         Some(AlertKind::GatewayRejected)
+    } else if finding.sent.outcome == Outcome::Unknown(Trouble::OtherAccount) {
+        Some(AlertKind::AccountChanged)
     } else if is_lost_for_good(now, before, finding) {
         Some(AlertKind::OutcomeUnknown)
     } else {

@@ -29,6 +29,14 @@ pub enum Outcome {
     Unknown(Trouble),
 }
 
+impl Outcome {
+    /// Whether it says something about the money.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        !matches!(self, Self::NotSent(_) | Self::Unknown(_))
+    }
+}
+
 /// Why a request did not lead to an answer about the money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -50,6 +58,8 @@ pub enum Trouble {
     Unreadable,
     /// The object is there and says nothing yet.
     Undecided,
+    /// The secret names another account than the payment was reserved for, or is gone: nobody was asked.
+    OtherAccount,
 }
 
 impl Trouble {
@@ -66,6 +76,7 @@ impl Trouble {
             Self::Rejected => "rejected",
             Self::Unreadable => "unreadable",
             Self::Undecided => "undecided",
+            Self::OtherAccount => "account_changed",
         }
     }
 }

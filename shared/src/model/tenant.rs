@@ -184,12 +184,6 @@ impl Limits {
             None => false,
         }
     }
-
-    /// Whether anything at all may be approved.
-    #[must_use]
-    pub fn cover_something(&self) -> bool {
-        self.0.values().any(|limit| limit.is_none_or(|limit| limit > 0))
-    }
 }
 
 #[cfg(test)]

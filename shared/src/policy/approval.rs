@@ -1,6 +1,6 @@
 //! Who may approve what: limits, four eyes, a second approver, and that somebody always can.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Time;
 use crate::id::UserId;
@@ -114,16 +114,29 @@ pub fn four_eyes(settings: &Settings, approver: &Member, creator: &UserId, field
     })
 }
 
-/// Whether somebody in the tenant can approve anything, and under four eyes something that another can enter.
+/// Whether somebody in the tenant can approve anything: within a limit, above the threshold with a second person, and
+/// under four eyes something that another has entered.
 #[must_use]
-pub fn somebody_can_approve(four_eyes: bool, members: &BTreeMap<UserId, Member>) -> bool {
-    let approvers = members
-        .values()
-        .filter(|member| member.may(Permission::InvoicesApprove) && member.approval_limits.cover_something());
-    let others_enter = |approver: &Member| {
-        members.values().any(|other| other.user_id != approver.user_id && other.may(Permission::InvoicesWrite))
-    };
-    approvers.into_iter().any(|approver| !four_eyes || others_enter(approver))
+pub fn somebody_can_approve(settings: &Settings, members: &BTreeMap<UserId, Member>) -> bool {
+    let limits = members.values().flat_map(|member| member.approval_limits.0.keys());
+    // The smallest amount of each currency that anybody may approve; `*` stands for one that no threshold names.
+    limits.collect::<BTreeSet<_>>().into_iter().any(|code| {
+        let money = code.parse().ok().map(|currency| Money { amount_minor: 1, currency });
+        let covers = |member: &&Member| match money {
+            Some(money) => member.approval_limits.cover(money),
+            None => member.approval_limits.0.contains_key("*"),
+        };
+        let approvers: Vec<&Member> =
+            members.values().filter(|member| member.may(Permission::InvoicesApprove)).filter(covers).collect();
+        let needed = if money.is_some_and(|money| settings.needs_second_approval(money)) { 2 } else { 1 };
+        let without =
+            |creator: &Member| approvers.iter().filter(|approver| approver.user_id != creator.user_id).count();
+        if settings.four_eyes {
+            members.values().any(|creator| creator.may(Permission::InvoicesWrite) && without(creator) >= needed)
+        } else {
+            approvers.len() >= needed
+        }
+    })
 }
 
 /// Who answers for a payment, out of the members that were read.

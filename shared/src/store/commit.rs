@@ -15,6 +15,7 @@ use crate::bounds;
 use crate::clock::Time;
 use crate::model::audit::Entry;
 use crate::policy::retry;
+use crate::telemetry::AUDIT;
 
 /// Which part of a commit a condition was on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +107,7 @@ impl Store {
                     for entry in &commit.entries {
                         // An anchor of the trail outside of DynamoDB.
                         tracing::info!(
+                            target: AUDIT,
                             audit_entity = entry.entity,
                             audit_seq = entry.seq,
                             audit_hash = entry.hash,

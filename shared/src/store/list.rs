@@ -1,6 +1,6 @@
 //! Lists: pages over the indexes, newest first, behind cursors that say nothing to the caller.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use data_encoding::BASE64URL_NOPAD;
@@ -44,16 +44,34 @@ pub enum ListError {
     Store(#[from] StoreError),
 }
 
-/// A list over an index (or a table) of one tenant.
-struct List<'a> {
+/// A list over an index of one tenant, by time.
+struct List {
     table: Table,
-    index: Option<&'static str>,
-    /// A condition on the sort key besides the tenant.
-    and: Option<(&'static str, &'a str)>,
-    /// Attributes of a cursor, besides the tenant.
-    cursor: &'static [&'static str],
+    index: &'static str,
+    /// The partition key of the index and its value.
+    partition: (&'static str, String),
+    /// The sort key of the table: with `created_at` and the partition it makes a cursor.
+    sort: &'static str,
     /// What the sort key of the table begins with.
     prefix: &'static str,
+}
+
+/// A page of what is read whole, newest first; `id` tells the items apart.
+///
+/// # Errors
+/// [`ListError::Cursor`].
+pub fn page_of<T>(items: Vec<T>, page: &PageRequest, id: impl Fn(&T) -> &str) -> Result<Page<T>, ListError> {
+    let start = match &page.cursor {
+        Some(cursor) => {
+            let last = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| ListError::Cursor)?;
+            items.iter().position(|item| id(item).as_bytes() == last).ok_or(ListError::Cursor)? + 1
+        }
+        None => 0,
+    };
+    let more = items.len() > start + page.limit;
+    let items: Vec<T> = items.into_iter().skip(start).take(page.limit).collect();
+    let cursor = items.last().filter(|_| more).map(|last| BASE64URL_NOPAD.encode(id(last).as_bytes()));
+    Ok(Page { items, cursor })
 }
 
 impl Store {
@@ -68,19 +86,11 @@ impl Store {
         page: &PageRequest,
         keep: impl Fn(&Invoice) -> bool,
     ) -> Result<Page<Invoice>, ListError> {
-        let table = Table::Invoices;
-        let list = match number {
-            Some(number) => List {
-                table,
-                index: Some("by-number"),
-                and: Some(("invoice_number = :and", number)),
-                cursor: &["invoice_number", "invoice_id"],
-                prefix: "",
-            },
-            None => {
-                List { table, index: Some("by-created"), and: None, cursor: &["created_at", "invoice_id"], prefix: "" }
-            }
+        let (index, partition) = match number {
+            Some(number) => ("by-number", ("tenant_number", number_key(tenant, number))),
+            None => ("by-created", ("tenant_id", tenant.to_string())),
         };
+        let list = List { table: Table::Invoices, index, partition, sort: "invoice_id", prefix: "" };
         self.page(&list, tenant, page, keep).await
     }
 
@@ -94,17 +104,12 @@ impl Store {
         page: &PageRequest,
         keep: impl Fn(&Payment) -> bool,
     ) -> Result<Page<Payment>, ListError> {
-        let list = List {
-            table: Table::Payments,
-            index: Some("by-created"),
-            and: None,
-            cursor: &["created_at", "id"],
-            prefix: "pay_",
-        };
+        let partition = ("tenant_id", tenant.to_string());
+        let list = List { table: Table::Payments, index: "by-created", partition, sort: "id", prefix: "pay_" };
         self.page(&list, tenant, page, keep).await
     }
 
-    /// A tenant's payment methods.
+    /// A tenant's payment methods, newest first.
     ///
     /// # Errors
     /// [`ListError`].
@@ -114,13 +119,10 @@ impl Store {
         page: &PageRequest,
         keep: impl Fn(&Method) -> bool,
     ) -> Result<Page<Method>, ListError> {
-        let list = List {
-            table: Table::PaymentMethods,
-            index: None,
-            and: Some(("begins_with(method_id, :and)", "mth_")),
-            cursor: &["method_id"],
-            prefix: "mth_",
-        };
+        let partition = ("tenant_id", tenant.to_string());
+        // The copies that are defaults stand beside the methods.
+        let list =
+            List { table: Table::PaymentMethods, index: "by-created", partition, sort: "method_id", prefix: "mth_" };
         self.page(&list, tenant, page, keep).await
     }
 
@@ -188,15 +190,10 @@ impl Store {
         keep: impl Fn(&Payment) -> bool,
     ) -> Result<Page<Payment>, ListError> {
         let listed = self.get::<Invoice>(&Key::invoice(tenant, invoice)).await?;
-        let ids: Vec<PaymentId> = listed.map(|invoice| invoice.payments).unwrap_or_default();
-        let start = match &page.cursor {
-            // The last id of the page before.
-            Some(last) => ids.iter().rev().position(|id| id.as_str() == last).ok_or(ListError::Cursor)? + 1,
-            None => 0,
-        };
-        let keys: Vec<Key> = ids.iter().rev().skip(start).take(page.limit).map(|id| Key::payment(tenant, id)).collect();
-        let more = ids.len() > start + keys.len();
-        let cursor = keys.last().filter(|_| more).map(|key| key.sort.clone());
+        let mut ids: Vec<PaymentId> = listed.map(|invoice| invoice.payments).unwrap_or_default();
+        ids.reverse();
+        let Page { items: ids, cursor } = page_of(ids, page, PaymentId::as_str)?;
+        let keys: Vec<Key> = ids.iter().map(|id| Key::payment(tenant, id)).collect();
         let mut items = Vec::new();
         if !keys.is_empty() {
             let found = self.read(keys.clone(), Consistency::Strong).await?;
@@ -209,7 +206,7 @@ impl Store {
 
     async fn page<T: DeserializeOwned>(
         &self,
-        list: &List<'_>,
+        list: &List,
         tenant: &TenantId,
         page: &PageRequest,
         keep: impl Fn(&T) -> bool,
@@ -218,7 +215,7 @@ impl Store {
         let mut items = Vec::new();
         for _ in 0..bounds::PAGES_PER_LIST {
             let wanted = page.limit.saturating_sub(items.len());
-            let query = self.query(list, tenant).limit(i32::try_from(wanted).unwrap_or(1));
+            let query = self.query(list).limit(i32::try_from(wanted).unwrap_or(1));
             let answer = query.set_exclusive_start_key(start.take()).send().await.map_err(|error| {
                 let refused = error.as_service_error().and_then(|e| e.meta().code()) == Some("ValidationException");
                 // A cursor of the right form with keys that were never given out.
@@ -250,39 +247,46 @@ impl Store {
         Ok(Page { items, cursor: start.map(|key| encode(&key, list)) })
     }
 
-    fn query(&self, list: &List<'_>, tenant: &TenantId) -> QueryFluentBuilder {
-        let condition = match list.and {
-            Some((and, _)) => format!("tenant_id = :tenant AND {and}"),
-            None => "tenant_id = :tenant".to_owned(),
-        };
+    fn query(&self, list: &List) -> QueryFluentBuilder {
+        let (name, value) = &list.partition;
         self.db
             .query()
             .table_name(self.name(list.table))
-            .set_index_name(list.index.map(str::to_owned))
-            .key_condition_expression(condition)
-            .set_expression_attribute_values(Some(HashMap::from_iter(
-                [(":tenant".to_owned(), text(tenant.as_str()))]
-                    .into_iter()
-                    .chain(list.and.map(|(_, value)| (":and".to_owned(), text(value)))),
-            )))
+            .index_name(list.index)
+            .key_condition_expression(format!("{name} = :partition"))
+            .expression_attribute_values(":partition", text(value))
             .scan_index_forward(false)
     }
 }
 
-fn encode(last: &Item, list: &List<'_>) -> String {
+impl List {
+    /// Attributes of a cursor, besides the tenant and the partition.
+    fn cursor(&self) -> [&'static str; 2] {
+        ["created_at", self.sort]
+    }
+}
+
+/// Key of the index by invoice number.
+pub(super) fn number_key(tenant: &TenantId, number: &str) -> String {
+    format!("{tenant}#{number}")
+}
+
+fn encode(last: &Item, list: &List) -> String {
     let keys: BTreeMap<&str, &str> =
-        list.cursor.iter().filter_map(|name| Some((*name, last.get(*name)?.as_s().ok()?.as_str()))).collect();
+        list.cursor().iter().filter_map(|name| Some((*name, last.get(*name)?.as_s().ok()?.as_str()))).collect();
     BASE64URL_NOPAD.encode(serde_json::to_string(&keys).unwrap_or_default().as_bytes())
 }
 
 /// The tenant in the key is always the caller's own, whatever the cursor says.
-fn decode(cursor: &str, list: &List<'_>, tenant: &TenantId) -> Result<Item, ListError> {
+fn decode(cursor: &str, list: &List, tenant: &TenantId) -> Result<Item, ListError> {
     let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| ListError::Cursor)?;
     let keys: BTreeMap<String, String> = serde_json::from_slice(&bytes).map_err(|_| ListError::Cursor)?;
-    if keys.len() != list.cursor.len() || !list.cursor.iter().all(|name| keys.contains_key(*name)) {
+    if keys.len() != list.cursor().len() || !list.cursor().iter().all(|name| keys.contains_key(*name)) {
         return Err(ListError::Cursor);
     }
     let mut item: Item = keys.into_iter().map(|(name, value)| (name, text(value))).collect();
+    let (name, value) = &list.partition;
+    item.insert((*name).to_owned(), text(value));
     item.insert("tenant_id".to_owned(), text(tenant.as_str()));
     Ok(item)
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounds;
 use crate::clock::Clock;
 use crate::config::Tables;
-use crate::id::{InvoiceId, MethodId, PaymentId, ScheduleId, TenantId, UserId};
+use crate::id::{InvoiceId, MethodId, PaymentId, TenantId, UserId};
 use crate::model::audit::Entry;
 use crate::model::tenant::Member;
 use crate::policy::retry;
@@ -140,12 +140,6 @@ impl Key {
     #[must_use]
     pub fn payment(tenant: &TenantId, payment: &PaymentId) -> Self {
         Self::new(Table::Payments, tenant, payment.as_str())
-    }
-
-    /// A scheduled payment.
-    #[must_use]
-    pub fn schedule(tenant: &TenantId, schedule: &ScheduleId) -> Self {
-        Self::new(Table::ScheduledPayments, tenant, schedule.as_str())
     }
 
     /// A payment method.

@@ -6,9 +6,10 @@ use aws_sdk_dynamodb::types::{
 use serde::Serialize;
 
 use super::commit::{Commit, Part, text};
+use super::list::number_key;
 use super::{CustomerRecord, Item, Key, Store, StoreError, Table};
 use crate::id::{TenantId, UserId};
-use crate::model::alert::{AgentRun, Alert};
+use crate::model::alert::{AgentRun, Alert, AlertStatus};
 use crate::model::audit::Entry;
 use crate::model::invoice::Invoice;
 use crate::model::method::Method;
@@ -23,6 +24,14 @@ enum Guard {
     Still(&'static str, u64),
     /// Anything.
     Nothing,
+}
+
+/// An invoice with the key of its index by number.
+#[derive(Serialize)]
+struct InvoiceItem<'a> {
+    #[serde(flatten)]
+    invoice: &'a Invoice,
+    tenant_number: String,
 }
 
 const OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
@@ -51,7 +60,8 @@ impl Commit {
     /// An invoice: made (`read_version` 0), or changed since that version.
     pub fn invoice(&mut self, store: &Store, invoice: &Invoice, read_version: u64) {
         let key = Key::invoice(&invoice.tenant_id, &invoice.invoice_id);
-        self.put(store, Part::Invoice, &key, invoice, changed_since(read_version));
+        let item = InvoiceItem { invoice, tenant_number: number_key(&invoice.tenant_id, &invoice.invoice_number) };
+        self.put(store, Part::Invoice, &key, &item, changed_since(read_version));
     }
 
     /// Takes the bill of an invoice; with `allow_duplicate` beside others.
@@ -154,7 +164,7 @@ impl Commit {
             .expression_attribute_names("#count", "count")
             .expression_attribute_values(":kind", text(alert.kind.as_str()))
             .expression_attribute_values(":severity", text(alert.severity.as_str()))
-            .expression_attribute_values(":open", text("open"))
+            .expression_attribute_values(":open", text(AlertStatus::Open.as_str()))
             .expression_attribute_values(":message", text(&alert.message))
             .expression_attribute_values(":next_action", text(&alert.next_action))
             .expression_attribute_values(":invoice", text(alert.invoice_id.as_str()))

@@ -28,7 +28,7 @@ pub(super) fn create(reply: &Reply) -> Answer {
         _ => no_reply(trouble(reply)),
     };
     if let Some(said) = reply.should_retry {
-        answer.again = said && !is_about_money(&answer.outcome);
+        answer.again = said && !answer.outcome.is_known();
     }
     answer.retry_after = reply.retry_after;
     answer.gateway_code = gateway_code.or(answer.gateway_code);
@@ -41,7 +41,7 @@ pub(super) fn no_reply(trouble: Trouble) -> Answer {
         Trouble::Unreachable | Trouble::Busy => (Outcome::NotSent(trouble), true),
         Trouble::KeyRefused | Trouble::Rejected => (Outcome::NotSent(trouble), false),
         Trouble::Fault | Trouble::Conflict | Trouble::Lost => (Outcome::Unknown(trouble), true),
-        Trouble::Unreadable | Trouble::Undecided => (Outcome::Unknown(trouble), false),
+        Trouble::Unreadable | Trouble::Undecided | Trouble::OtherAccount => (Outcome::Unknown(trouble), false),
     };
     Answer::without_object(outcome, again)
 }
@@ -94,10 +94,6 @@ pub(super) fn intent(intent: &Intent) -> Answer {
 fn next_action(intent: &Intent) -> Option<NextAction> {
     let client_secret = intent.client_secret.clone()?;
     Some(NextAction { kind: "stripe_confirm_payment", client_secret })
-}
-
-fn is_about_money(outcome: &Outcome) -> bool {
-    !matches!(outcome, Outcome::NotSent(_) | Outcome::Unknown(_))
 }
 
 fn code(error: &ApiError) -> Option<String> {

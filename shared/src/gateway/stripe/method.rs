@@ -1,11 +1,12 @@
 //! Payment methods at Stripe: read by reference, attached to their owner's customer. Numbers never pass through here.
 
+use std::time::Duration;
+
 use http::Method as Verb;
 
 use super::object::{Customer, Method, Setup};
 use super::transport::{Reply, Request, Stripe, segment};
 use super::{API_VERSION, classify};
-use crate::bounds;
 use crate::gateway::Trouble;
 use crate::id::{TenantId, fingerprint};
 use crate::model::method::{MethodKind, Owner};
@@ -46,8 +47,13 @@ impl Stripe {
     ///
     /// # Errors
     /// [`MethodError::NotUsable`] while the customer is not done.
-    pub async fn set_up_method(&self, secret: &StripeSecret, setup: &str) -> Result<String, MethodError> {
-        let reply = self.get_once(secret, &format!("/v1/setup_intents/{}", segment(setup))).await?;
+    pub async fn set_up_method(
+        &self,
+        secret: &StripeSecret,
+        setup: &str,
+        timeout: Duration,
+    ) -> Result<String, MethodError> {
+        let reply = self.get_once(secret, timeout, &format!("/v1/setup_intents/{}", segment(setup))).await?;
         let setup: Setup = object(&reply, setup)?;
         match (setup.status.as_str(), setup.payment_method) {
             ("succeeded", Some(method)) => Ok(method),
@@ -59,8 +65,13 @@ impl Stripe {
     ///
     /// # Errors
     /// [`MethodError`].
-    pub async fn read_method(&self, secret: &StripeSecret, method: &str) -> Result<KnownMethod, MethodError> {
-        let reply = self.get_once(secret, &format!("/v1/payment_methods/{}", segment(method))).await?;
+    pub async fn read_method(
+        &self,
+        secret: &StripeSecret,
+        method: &str,
+        timeout: Duration,
+    ) -> Result<KnownMethod, MethodError> {
+        let reply = self.get_once(secret, timeout, &format!("/v1/payment_methods/{}", segment(method))).await?;
         known(object(&reply, method)?)
     }
 
@@ -73,12 +84,13 @@ impl Stripe {
         secret: &StripeSecret,
         method: &str,
         customer: &str,
+        timeout: Duration,
     ) -> Result<KnownMethod, MethodError> {
         let path = format!("/v1/payment_methods/{}/attach", segment(method));
         let form = [("customer", customer.to_owned())];
         // The method is attached once; a lost answer is asked for again under the same key.
         let key = format!("attach-{method}-{customer}");
-        let reply = self.post_once(secret, &path, &form, &key).await?;
+        let reply = self.post_once(secret, timeout, &path, &form, &key).await?;
         known(object(&reply, method)?)
     }
 
@@ -91,11 +103,12 @@ impl Stripe {
         secret: &StripeSecret,
         tenant: &TenantId,
         owner: &Owner,
+        timeout: Duration,
     ) -> Result<String, MethodError> {
         let form = [("metadata[tenant_id]", tenant.to_string()), ("metadata[owner]", owner.to_string())];
         // Hashed: an owner may be called by an e-mail address, which has no place in a key.
         let key = fingerprint(&["customer", tenant.as_str(), &owner.to_string()]);
-        let reply = self.post_once(secret, "/v1/customers", &form, &key).await?;
+        let reply = self.post_once(secret, timeout, "/v1/customers", &form, &key).await?;
         object::<Customer>(&reply, "customer").map(|customer| customer.id)
     }
 
@@ -109,8 +122,9 @@ impl Stripe {
         customer: &str,
         tenant: &TenantId,
         owner: &Owner,
+        timeout: Duration,
     ) -> Result<(), MethodError> {
-        let reply = self.get_once(secret, &format!("/v1/customers/{}", segment(customer))).await?;
+        let reply = self.get_once(secret, timeout, &format!("/v1/customers/{}", segment(customer))).await?;
         let found: Customer = object(&reply, customer)?;
         let marked = |key: &str, ours: &str| found.metadata.get(key).is_none_or(|value| value == ours);
         if found.deleted || !marked("tenant_id", tenant.as_str()) || !marked("owner", &owner.to_string()) {
@@ -121,30 +135,22 @@ impl Stripe {
         Ok(())
     }
 
-    async fn get_once(&self, secret: &StripeSecret, path: &str) -> Result<Reply, MethodError> {
-        self.once(secret, Verb::GET, path, &[], None).await
+    async fn get_once(&self, secret: &StripeSecret, timeout: Duration, path: &str) -> Result<Reply, MethodError> {
+        let request =
+            Request { verb: Verb::GET, path, query: &[], form: &[], key: None, version: API_VERSION, timeout };
+        self.send(secret, &request).await.map_err(MethodError::Gateway)
     }
 
     async fn post_once(
         &self,
         secret: &StripeSecret,
+        timeout: Duration,
         path: &str,
         form: &[(&str, String)],
         key: &str,
     ) -> Result<Reply, MethodError> {
-        self.once(secret, Verb::POST, path, form, Some(key)).await
-    }
-
-    async fn once(
-        &self,
-        secret: &StripeSecret,
-        verb: Verb,
-        path: &str,
-        form: &[(&str, String)],
-        key: Option<&str>,
-    ) -> Result<Reply, MethodError> {
-        let timeout = bounds::GATEWAY_TIMEOUT;
-        let request = Request { verb, path, query: &[], form, key, version: API_VERSION, timeout };
+        let key = Some(key);
+        let request = Request { verb: Verb::POST, path, query: &[], form, key, version: API_VERSION, timeout };
         self.send(secret, &request).await.map_err(MethodError::Gateway)
     }
 }
