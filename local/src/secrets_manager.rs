@@ -103,6 +103,16 @@ impl SecretsManager {
         self.save(&vault)
     }
 
+    /// Sets a secret unless there is one.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn add(&self, name: &str, value: &Value) -> io::Result<()> {
+        let mut vault = self.vault();
+        vault.secrets.entry(name.to_owned()).or_insert_with(|| Secret::new(value.to_string()));
+        self.save(&vault)
+    }
+
     /// Deletes a secret in the usual way: it is marked, and no longer to be had.
     ///
     /// # Errors

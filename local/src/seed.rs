@@ -11,6 +11,8 @@ pub const TENANT: &str = "acme";
 /// Its first admin.
 pub const ADMIN: &str = "admin@example.com";
 
+/// The last thing that is seeded.
+const LAST: &str = "INV-2025-003";
 const ACCOUNT: &str = "acct_acme";
 const VENDOR_ACCOUNT: &str = "acct_officesupplies";
 
@@ -63,10 +65,16 @@ pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
     let key = "sk_test_acme_local_stack";
     stack.stripe.add_account(ACCOUNT, key);
     stack.stripe.add_connected_account(ACCOUNT, VENDOR_ACCOUNT);
-    stack.secrets.put(
+    stack.secrets.add(
         "passerelle/acme/stripe",
         &json!({ "account": ACCOUNT, "secret_key": key, "webhook_secrets": ["whsec_acme_local_stack"] }),
     )?;
+
+    // What was seeded before is its owners' by now, even what they changed or removed.
+    let kept = client(stack, TENANT, ADMIN)?.get(&format!("/invoices/{LAST}")).await?;
+    if kept.body.get("status").is_some_and(|status| status != "draft") && kept.status == 200 {
+        return Ok(());
+    }
 
     let operator = operator(stack, TENANT)?;
     let settings = json!({ "name": "Acme Corporation", "timezone": "America/New_York",
@@ -100,7 +108,7 @@ pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
     for invoice in [
         json!({ "invoice_id": "INV-2025-001", "kind": "payable", "counterparty": vendor, "amount": 50_000, "currency": "USD" }),
         json!({ "invoice_id": "INV-2025-002", "kind": "receivable", "counterparty": customer, "amount": 125_000, "currency": "USD" }),
-        json!({ "invoice_id": "INV-2025-003", "kind": "receivable", "counterparty": customer, "amount": 9_900, "currency": "EUR" }),
+        json!({ "invoice_id": LAST, "kind": "receivable", "counterparty": customer, "amount": 9_900, "currency": "EUR" }),
     ] {
         let made = ok("POST /invoices", clerk.post("/invoices", &invoice).await?)?;
         if made.body.get("status") == Some(&json!("draft")) {

@@ -28,6 +28,9 @@ pub enum TokenError {
     /// Its time is over.
     #[error("the token has expired")]
     Expired,
+    /// Its time has not come.
+    #[error("the token is not valid yet")]
+    NotYet,
 }
 
 /// A token for `user` of `tenant`, good for 12 hours.
@@ -62,10 +65,14 @@ pub fn verify(token: &str, clock: &Clock) -> Result<Claims, TokenError> {
     // By our own clock, below.
     validation.validate_exp = false;
     let claims: Claims = jsonwebtoken::decode(token, &DecodingKey::from_secret(SIGNING_KEY), &validation)?.claims;
-    match claims.get("exp").and_then(Value::as_i64) {
-        Some(exp) if Time::from_seconds(exp) > clock.now() => Ok(claims),
-        _ => Err(TokenError::Expired),
+    let time = |name: &str| claims.get(name).and_then(Value::as_i64).map(Time::from_seconds);
+    if time("exp").is_none_or(|exp| exp <= clock.now()) {
+        return Err(TokenError::Expired);
     }
+    if ["nbf", "iat"].into_iter().filter_map(time).any(|from| from > clock.now()) {
+        return Err(TokenError::NotYet);
+    }
+    Ok(claims)
 }
 
 #[cfg(test)]
@@ -112,6 +119,8 @@ mod tests {
             ("iss", "https://elsewhere.test/".into(), SIGNING_KEY),
             ("aud", "another".into(), SIGNING_KEY),
             ("exp", Value::Null, SIGNING_KEY),
+            ("nbf", 1_700_000_001.into(), SIGNING_KEY),
+            ("iat", 1_700_000_001.into(), SIGNING_KEY),
         ] {
             assert!(verify(&forged(claim, value, key), &clock()).is_err(), "{claim}");
         }

@@ -137,6 +137,7 @@ async fn an_answer_that_shows_another_amount_is_not_believed() {
     assert_eq!((answer.status, &answer.body["status"]), (202, &json!("processing")));
     assert_eq!(world.alerts().await, ["answer_mismatch"]);
     assert_eq!(world.runs().await, ["answer_mismatch"]);
+    world.clock.advance(std::time::Duration::from_secs(3));
     assert_eq!(
         world.invoice(&invoice).await["status"],
         json!("paid"),

@@ -14,7 +14,7 @@ async fn unknown(world: &World, executed: bool) -> (String, Answer) {
     let kind = if executed { Kind::ReplyLost } else { Kind::NothingReached };
     world.stack.stripe.add_fault(Fault::pay(kind).times(3));
     world.stack.stripe.add_fault(Fault::look_up(Kind::Status(503, json!({}))).times(100));
-    let answer = world.pay_as(ADMIN, Some("first"), &invoice, json!({})).await;
+    let answer = world.pay_as(ADMIN, Some(&format!("first-{invoice}")), &invoice, json!({})).await;
     assert_eq!((answer.status, &answer.body["status"]), (202, &json!("processing")), "{}", answer.body);
     world.stack.stripe.clear_faults();
     assert_eq!(world.charged(&invoice).len(), usize::from(executed));
@@ -91,7 +91,7 @@ async fn what_never_arrived_is_sent_again_only_after_the_fence_and_is_paid_once(
     let read = world.admin().get(&format!("/payments/{id}")).await.unwrap();
     assert_eq!((&read.body["status"], sends(&world)), (&json!("paid"), 4));
     assert_eq!(world.charged(&invoice), [50_000]);
-    let again = world.pay_as(ADMIN, Some("first"), &invoice, json!({})).await;
+    let again = world.pay_as(ADMIN, Some(&format!("first-{invoice}")), &invoice, json!({})).await;
     assert_eq!((again.status, &again.body["id"]), (200, &answer.body["id"]));
 }
 
@@ -172,7 +172,7 @@ async fn a_secret_that_cant_be_read_hides_no_payment() {
     world.clock.advance(Duration::from_mins(6));
     let read = world.admin().get(&format!("/payments/{id}")).await.unwrap();
     assert_eq!((read.status, &read.body["status"]), (200, &json!("processing")), "{}", read.body);
-    let again = world.pay_as(ADMIN, Some("first"), &invoice, json!({})).await;
+    let again = world.pay_as(ADMIN, Some(&format!("first-{invoice}")), &invoice, json!({})).await;
     assert_eq!((again.status, &again.body["id"]), (202, &answer.body["id"]));
     assert_eq!(world.invoice(&invoice).await["status"], json!("paying"));
 }

@@ -96,7 +96,7 @@ async fn nothing_is_resolved_while_the_gateway_may_still_say_it() {
     world.clock.advance(Duration::from_hours(19));
     refused(&resolve(&world, ADMIN, &id, not_executed()).await, 409, &["not_resolvable"]);
     world.clock.advance(Duration::from_hours(2));
-    world.stack.stripe.add_fault(Fault::look_up(Kind::Status(503, json!({}))).times(1));
+    world.stack.stripe.add_fault(Fault::look_up(Kind::Status(503, json!({}))).times(2));
     refused(&resolve(&world, ADMIN, &id, not_executed()).await, 409, &["not_resolvable"]);
     world.clock.advance(Duration::from_secs(5));
     assert_eq!(resolve(&world, ADMIN, &id, not_executed()).await.status, 200);

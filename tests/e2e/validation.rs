@@ -258,11 +258,11 @@ async fn a_body_of_the_wrong_form_is_refused_before_anything_is_read() {
     let expected =
         ["amount", "approved_by", "currency", "invoice_id", "memo", "payment_method", "payment_method_id", "tenant_id"];
     assert_eq!(fields, expected);
-    refused(
-        &post(&world, &json!({})).await,
-        422,
-        &["missing_field", "missing_field", "missing_field", "missing_field", "missing_field", "missing_field"],
-    );
+    refused(&post(&world, &json!({})).await, 400, &["idempotency_key_required"]);
+    let empty = world.admin().send(Method::POST, "/payments", Some("k"), Some(&json!({}))).await.unwrap();
+    refused(&empty, 422, &["missing_field"; 6]);
+    let twice = json!({ "invoice_id": "A", "payment_method": "stripe", "description": "x" });
+    refused(&post(&world, &twice).await, 422, &["invalid_field"]);
     refused(&post(&world, &json!([1])).await, 400, &["invalid_json"]);
     refused(&post(&world, &json!({ "description": "x".repeat(66_000) })).await, 413, &["body_too_large"]);
     let raw = reqwest::Client::new()

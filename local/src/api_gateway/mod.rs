@@ -172,8 +172,8 @@ impl IntoResponse for Refusal {
             Self::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
-            Self::FunctionFailed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
-            Self::TimedOut => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+            // Lambda stops the function before API Gateway gives up: an error of the function.
+            Self::FunctionFailed | Self::TimedOut => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
         };
         let mut response = (status, Json(json!({ "message": message }))).into_response();
         if let Self::Unauthorized = self {

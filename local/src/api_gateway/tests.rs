@@ -238,7 +238,7 @@ async fn a_panic_is_an_error_answer_and_the_next_request_works() {
 #[tokio::test]
 async fn a_function_is_stopped_at_its_time_out() {
     let stack = Stack::start().await;
-    assert_eq!(status_and_message(stack.request("GET", "/slow")).await, (503, "Service Unavailable".to_owned()));
+    assert_eq!(status_and_message(stack.request("GET", "/slow")).await, (500, "Internal Server Error".to_owned()));
 }
 
 #[tokio::test]

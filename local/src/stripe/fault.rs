@@ -1,9 +1,11 @@
 //! Faults to switch on, one request at a time.
 
+use serde::Deserialize;
 use serde_json::Value;
 
-/// What goes wrong.
-#[derive(Clone, Debug, PartialEq)]
+/// What goes wrong; in JSON `"reply_lost"`, or `{"slow": 2000}`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The request is executed; the connection is dropped before the answer.
     ReplyLost,
@@ -30,31 +32,48 @@ pub enum Kind {
 }
 
 /// A fault, and the requests that it meets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fault {
     /// What goes wrong.
     pub kind: Kind,
     /// `GET` or `POST`.
-    pub method: &'static str,
+    #[serde(default = "post")]
+    pub method: String,
     /// What the path begins with.
+    #[serde(default = "intents")]
     pub path: String,
     /// How many requests are spared first.
+    #[serde(default)]
     pub after: u32,
     /// How many requests it meets.
+    #[serde(default = "once")]
     pub times: u32,
+}
+
+fn post() -> String {
+    "POST".to_owned()
+}
+
+fn intents() -> String {
+    "/v1/payment_intents".to_owned()
+}
+
+fn once() -> u32 {
+    1
 }
 
 impl Fault {
     /// Of the next creation of a PaymentIntent.
     #[must_use]
     pub fn pay(kind: Kind) -> Self {
-        Self { kind, method: "POST", path: "/v1/payment_intents".to_owned(), after: 0, times: 1 }
+        Self { kind, method: post(), path: intents(), after: 0, times: once() }
     }
 
     /// Of the next look-up of PaymentIntents.
     #[must_use]
     pub fn look_up(kind: Kind) -> Self {
-        Self { method: "GET", ..Self::pay(kind) }
+        Self { method: "GET".to_owned(), ..Self::pay(kind) }
     }
 
     /// Of so many requests.

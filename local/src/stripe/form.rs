@@ -20,11 +20,14 @@ impl Form {
         )
     }
 
-    /// Refuses what the operation does not take. A known name covers its members: `metadata` covers `metadata[a]`.
+    /// Refuses what the operation does not take. `metadata[]` stands for `metadata` and all its members.
     pub fn only(&self, known: &[&str]) -> Result<(), ApiError> {
         for name in self.0.keys() {
-            let base = name.split('[').next().unwrap_or(name);
-            if !known.contains(&base) && !known.contains(&name.as_str()) {
+            let covers = |known: &&str| match known.strip_suffix("[]") {
+                Some(base) => name.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('[')),
+                None => *known == name,
+            };
+            if !known.iter().any(covers) {
                 let message = format!("Received unknown parameter: {name}");
                 return Err(ApiError::parameter("parameter_unknown", name, &message));
             }

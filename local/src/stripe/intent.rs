@@ -18,35 +18,52 @@ const CREATE: &[&str] = &[
     "currency",
     "customer",
     "payment_method",
-    "payment_method_types",
-    "automatic_payment_methods",
+    "payment_method_types[]",
+    "automatic_payment_methods[enabled]",
+    "automatic_payment_methods[allow_redirects]",
     "confirm",
     "off_session",
     "error_on_requires_action",
     "capture_method",
     "setup_future_usage",
     "mandate",
-    "mandate_data",
+    "mandate_data[customer_acceptance][type]",
+    "mandate_data[customer_acceptance][accepted_at]",
+    "mandate_data[customer_acceptance][online][ip_address]",
+    "mandate_data[customer_acceptance][online][user_agent]",
     "description",
     "statement_descriptor",
     "statement_descriptor_suffix",
-    "metadata",
-    "transfer_data",
+    "metadata[]",
+    "transfer_data[destination]",
+    "transfer_data[amount]",
     "transfer_group",
     "on_behalf_of",
     "application_fee_amount",
     "receipt_email",
     "return_url",
-    "expand",
+    "expand[]",
     "confirmation_method",
-    "payment_method_options",
+    "payment_method_options[]",
+];
+const LIST: &[&str] = &[
+    "customer",
+    "created[gt]",
+    "created[gte]",
+    "created[lt]",
+    "created[lte]",
+    "limit",
+    "starting_after",
+    "ending_before",
+    "expand[]",
 ];
 const MAX_AMOUNT: i64 = 99_999_999;
 
 /// Least charges that Stripe publishes, in its units.
 fn minimum(currency: &str) -> i64 {
     match currency {
-        "usd" | "eur" | "aud" | "cad" | "chf" | "nzd" | "sgd" | "inr" | "brl" | "jpy" | "krw" => 50,
+        "usd" | "ars" | "aud" | "brl" | "cad" | "chf" | "cop" | "eur" | "idr" | "ils" | "inr" | "jpy" | "krw"
+        | "nzd" | "php" | "rub" | "sgd" | "zar" => 50,
         "gbp" => 30,
         "dkk" => 250,
         "nok" | "sek" => 300,
@@ -96,6 +113,11 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &For
     if !confirm && form.text("off_session").is_some() {
         return Err(ApiError::parameter("parameter_invalid", "off_session", "off_session needs confirm=true."));
     }
+    if let Some(value) = form.text("off_session")
+        && !["true", "false", "one_off", "recurring"].contains(&value)
+    {
+        return Err(ApiError::parameter("parameter_invalid", "off_session", "Invalid off_session."));
+    }
     let automatic = form.text("automatic_payment_methods[enabled]") == Some("true");
     let types: Vec<String> = form.members("payment_method_types").into_values().collect();
     if automatic && !types.is_empty() {
@@ -121,6 +143,10 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &For
     }
     let method = form.text("payment_method").map(|id| state.chargeable(account, id)).transpose()?;
     let types = if types.is_empty() { vec!["card".to_owned()] } else { types };
+    if types.iter().any(|kind| kind == "card") && form.text("statement_descriptor").is_some() {
+        let message = "Cards take a statement_descriptor_suffix.";
+        return Err(ApiError::parameter("parameter_invalid", "statement_descriptor", message));
+    }
     if let Some(method) = &method {
         check_method(&method.object, form.text("customer"), &types)?;
     } else if confirm {
@@ -238,7 +264,12 @@ fn decline_with(
         "type": "card_error", "code": code, "message": "Your card was declined.", "charge": charge,
         "payment_method": method.object,
     });
-    for (name, value) in [("decline_code", decline_code), ("advice_code", advice_code)] {
+    let param = match code {
+        "expired_card" => Some("exp_month"),
+        "incorrect_cvc" => Some("cvc"),
+        _ => None,
+    };
+    for (name, value) in [("decline_code", decline_code), ("advice_code", advice_code), ("param", param)] {
         if let Some(value) = value {
             set(&mut error, name, json!(value));
         }
@@ -258,7 +289,14 @@ pub(super) fn read(state: &State, account: &str, id: &str) -> Answer {
 }
 
 pub(super) fn confirm(state: &mut State, clock: &Clock, account: &str, id: &str, form: &Form) -> Answer {
-    form.only(&["payment_method", "off_session", "error_on_requires_action", "return_url", "mandate_data", "expand"])?;
+    form.only(&[
+        "payment_method",
+        "off_session",
+        "error_on_requires_action",
+        "return_url",
+        "mandate_data[]",
+        "expand[]",
+    ])?;
     let intent = read(state, account, id)?;
     if !matches!(text(&intent, "status"), "requires_payment_method" | "requires_confirmation" | "requires_action") {
         return Err(ApiError::unexpected_state(&intent));
@@ -270,7 +308,7 @@ pub(super) fn confirm(state: &mut State, clock: &Clock, account: &str, id: &str,
 }
 
 pub(super) fn cancel(state: &mut State, clock: &Clock, account: &str, id: &str, form: &Form) -> Answer {
-    form.only(&["cancellation_reason", "expand"])?;
+    form.only(&["cancellation_reason", "expand[]"])?;
     let mut intent = read(state, account, id)?;
     let allowed = ["requires_payment_method", "requires_confirmation", "requires_action", "requires_capture"];
     if !allowed.contains(&text(&intent, "status")) {
@@ -284,7 +322,7 @@ pub(super) fn cancel(state: &mut State, clock: &Clock, account: &str, id: &str, 
 
 /// Newest first, in a window of creation times, in pages.
 pub(super) fn list(state: &State, account: &str, form: &Form) -> Answer {
-    form.only(&["customer", "created", "limit", "starting_after", "ending_before", "expand"])?;
+    form.only(LIST)?;
     let limit = form.integer("limit")?.unwrap_or(10);
     if !(1..=100).contains(&limit) {
         return Err(ApiError::parameter("parameter_invalid_integer", "limit", "Limit must be from 1 to 100."));

@@ -59,7 +59,7 @@ pub(super) fn with_id(mut object: Value, id: String) -> Value {
 }
 
 pub(super) fn create_customer(state: &mut State, clock: &Clock, account: &str, form: &Form) -> Answer {
-    form.only(&["email", "name", "description", "metadata", "phone"])?;
+    form.only(&["email", "name", "description", "metadata[]", "phone"])?;
     let customer = json!({
         "id": new_id("cus"), "object": "customer", "created": clock.now().seconds(), "livemode": false,
         "email": form.text("email"), "name": form.text("name"), "description": form.text("description"),
@@ -122,12 +122,13 @@ pub(super) fn create_setup(state: &mut State, clock: &Clock, account: &str, form
     form.only(&[
         "customer",
         "payment_method",
-        "payment_method_types",
+        "payment_method_types[]",
         "confirm",
         "usage",
-        "metadata",
+        "metadata[]",
         "description",
-        "automatic_payment_methods",
+        "automatic_payment_methods[enabled]",
+        "automatic_payment_methods[allow_redirects]",
         "return_url",
     ])?;
     if let Some(customer) = form.text("customer")

@@ -19,6 +19,18 @@ pub(super) fn execute(
 ) -> Result<Value, ApiError> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (verb.as_str(), parts.as_slice()) {
+        ("GET", ["v1", "payment_intents" | "customers" | "payment_methods" | "setup_intents" | "charges", _]) => {
+            form.only(&["expand[]", "client_secret"])?;
+        }
+        ("GET", ["v1", "customers", _, "payment_methods"] | ["v1", "payment_methods"]) => {
+            form.only(&["customer", "type", "limit", "starting_after", "ending_before", "expand[]"])?;
+        }
+        ("POST", ["v1", "setup_intents", _, "confirm"]) => {
+            form.only(&["payment_method", "return_url", "mandate_data[]", "expand[]"])?;
+        }
+        _ => {}
+    }
+    match (verb.as_str(), parts.as_slice()) {
         ("POST", ["v1", "payment_intents"]) => intent::create(state, clock, account, form),
         ("GET", ["v1", "payment_intents"]) => intent::list(state, account, form),
         ("GET", ["v1", "payment_intents", id]) => intent::read(state, account, id),

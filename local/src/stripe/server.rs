@@ -19,6 +19,9 @@ use super::form::Form;
 use super::idempotency::Verdict;
 use super::{LoggedRequest, Stripe, new_id, operation};
 
+/// Where faults are switched on from outside; no path of Stripe's begins like this.
+const FAULTS: &str = "/_faults";
+
 /// What goes back; `None`: the connection is dropped.
 type Reply = Option<Response<Body>>;
 
@@ -31,11 +34,14 @@ pub async fn serve(stripe: Stripe, listener: TcpListener) {
             let service = service_fn(move |request: Request<Incoming>| {
                 let stripe = stripe.clone();
                 async move {
-                    let (parts, body) = request.into_parts();
-                    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+                    // A task of its own: what has arrived is executed to its end even if the client hangs up.
+                    let reply = tokio::spawn(async move {
+                        let (parts, body) = request.into_parts();
+                        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+                        stripe.answer(&parts.method, &parts.uri, &parts.headers, body).await
+                    });
                     // An error ends the connection before a byte of an answer is written.
-                    let reply = stripe.answer(&parts.method, &parts.uri, &parts.headers, body).await;
-                    reply.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset))
+                    reply.await.ok().flatten().ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset))
                 }
             });
             // A client that hangs up, and a reply that is lost on purpose, both end here.
@@ -48,6 +54,9 @@ impl Stripe {
     /// Answers one request.
     async fn answer(&self, verb: &Method, uri: &http::Uri, headers: &HeaderMap, body: Bytes) -> Reply {
         let path = uri.path().to_owned();
+        if path == FAULTS {
+            return Some(self.switch(verb, &body));
+        }
         let form = Form::parse(if verb == Method::GET { uri.query().unwrap_or_default().as_bytes() } else { &body });
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let request = Call {
@@ -78,6 +87,25 @@ impl Stripe {
             status: reply.as_ref().map_or(0, |reply| reply.status().as_u16()),
         });
         reply
+    }
+
+    /// Switches a fault on (POST), or all of them off (DELETE).
+    fn switch(&self, verb: &Method, body: &[u8]) -> Response<Body> {
+        let (status, answer) = match (verb, serde_json::from_slice(body)) {
+            (&Method::DELETE, _) => {
+                self.clear_faults();
+                (StatusCode::OK, json!({ "faults": 0 }))
+            }
+            (&Method::POST, Ok(fault)) => {
+                self.add_fault(fault);
+                (StatusCode::OK, json!({ "faults": self.state().faults.len() }))
+            }
+            (&Method::POST, Err(error)) => (StatusCode::BAD_REQUEST, json!({ "error": error.to_string() })),
+            _ => (StatusCode::METHOD_NOT_ALLOWED, json!({ "error": "POST a fault, or DELETE all of them" })),
+        };
+        let mut response = Response::new(Body::from(answer.to_string()));
+        *response.status_mut() = status;
+        response
     }
 
     async fn play(&self, request: &Call, fault: Option<Kind>) -> Reply {
