@@ -97,8 +97,25 @@ async fn nobody_can_change_people_or_settings_so_that_nobody_can_approve() {
     world.member("clerk", &["clerk"], None).await;
     assert_eq!(world.settings(json!({ "four_eyes": true })).await.status, 200);
     refused(&admin.send(reqwest::Method::DELETE, "/members/clerk", None, None).await.unwrap(), 409, &["locks_out"]);
+    // Nobody but admins could undo it.
+    world.member("jdoe", &["approver"], Some(100)).await;
+    assert_eq!(world.settings(json!({})).await.status, 200);
+    refused(&admin.send(reqwest::Method::DELETE, &path, None, None).await.unwrap(), 409, &["locks_out"]);
     world.member("jdoe", &["admin"], Some(100)).await;
     assert_eq!(admin.send(reqwest::Method::DELETE, "/members/clerk", None, None).await.unwrap().status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_approval_that_nobody_could_give_locks_out() {
+    let world = World::new().await;
+    let limits = json!({ "roles": ["admin"], "approval_limits": { "USD": 100 } });
+    assert_eq!(world.admin().put(&format!("/members/{ADMIN}"), &limits).await.unwrap().status, 200);
+    let always_two = json!({ "second_approval_above": { "USD": 0 } });
+    refused(&world.settings(always_two.clone()).await, 409, &["locks_out"]);
+    world.member("jdoe", &["approver"], Some(100)).await;
+    assert_eq!(world.settings(always_two).await.status, 200);
+    let gone = world.admin().send(reqwest::Method::DELETE, "/members/jdoe", None, None).await.unwrap();
+    refused(&gone, 409, &["locks_out"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,9 @@ async fn a_card_number_in_any_field_of_any_request_is_refused_alone() {
         refused(&answer, 422, &["card_data_forbidden"]);
         assert!(!answer.body.to_string().contains("4242"), "{}", answer.body);
     }
+    let roles = json!({ "roles": ["viewer"] });
+    refused(&world.admin().put(&format!("/members/{CARD}"), &roles).await.unwrap(), 422, &["card_data_forbidden"]);
+    refused(&world.admin().get(&format!("/invoices?number={CARD}")).await.unwrap(), 422, &["card_data_forbidden"]);
     let answer = world.admin().send(Method::POST, "/payments", Some(CARD), Some(&json!({}))).await.unwrap();
     refused(&answer, 422, &["card_data_forbidden"]);
 }

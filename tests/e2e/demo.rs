@@ -7,4 +7,10 @@ async fn the_demo_holds_and_holds_again_on_the_same_data() {
     let world = World::empty(|_| {}).await;
     local::demo::run(&world.stack).await.unwrap();
     local::seed::acme(&world.stack).await.unwrap();
+    // What its owner changed since stays changed.
+    world.member("worker", &["viewer"], None).await;
+    local::seed::acme(&world.stack).await.unwrap();
+    let members = world.admin().get("/members").await.unwrap().body;
+    let worker = members["items"].as_array().unwrap().iter().find(|one| one["user_id"] == "worker").unwrap();
+    assert_eq!(worker["roles"], serde_json::json!(["viewer"]));
 }

@@ -178,6 +178,9 @@ async fn an_invoice_of_the_wrong_form_is_refused_with_every_field_named() {
         "kind",
     ];
     assert_eq!(fields, expected);
+    let invoice = world.draft(json!({})).await;
+    let with_body = world.admin().post(&format!("/invoices/{invoice}/approve"), &json!({ "amount": 1 })).await.unwrap();
+    refused(&with_body, 422, &["unknown_field"]);
     refused(&world.admin().get("/invoices/nothing").await.unwrap(), 404, &["invoice_not_found"]);
     refused(&world.admin().get("/invoices/a%20b").await.unwrap(), 404, &["invoice_not_found"]);
 }

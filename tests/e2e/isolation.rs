@@ -33,6 +33,8 @@ async fn another_tenants_ids_are_404_on_every_path() {
         refused(&stranger.post(&path, &resolution).await.unwrap(), 404, &["payment_not_found"]);
         assert_eq!(world.admin().get(&format!("/payments/{id}")).await.unwrap().body["id"], paid["id"]);
     }
+    let long = format!("/payments/{}", "p".repeat(3_000));
+    refused(&stranger.get(&long).await.unwrap(), 404, &["payment_not_found"]);
     let default = stranger.post(&format!("/payment-methods/{method}/default"), &json!({})).await.unwrap();
     refused(&default, 404, &["payment_method_not_found"]);
     let body = json!({ "invoice_id": invoice, "payment_method": "stripe" });

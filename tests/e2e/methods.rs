@@ -42,6 +42,9 @@ async fn a_method_is_read_back_from_the_gateway_and_the_first_is_the_default() {
     assert_eq!(defaults, 1);
     assert_eq!(list(&world, "").await.len(), 4, "the tenant's own card and three of the customer's");
     assert_eq!(list(&world, "?vendor_id=globex").await.len(), 0);
+    world.clock.advance(std::time::Duration::from_secs(1));
+    let newest = add(&world, json!({ "gateway": "stripe", "reference": "pm_card_jcb" })).await.body;
+    assert_eq!(list(&world, "?limit=1").await[0]["id"], newest["id"], "newest first");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,6 +115,60 @@ async fn a_key_replays_its_first_answer_and_refuses_other_parameters() {
 }
 
 #[tokio::test]
+async fn faults_are_switched_on_and_off_over_http() {
+    let api = Api::start().await;
+    let switch = async |method: reqwest::Method, body: Value| {
+        let request = api.http.request(method, format!("{}/_faults", api.base)).json(&body);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(switch(reqwest::Method::POST, json!({ "kind": "rate_limited" })).await, 200);
+    assert_eq!(switch(reqwest::Method::POST, json!({ "kind": { "error_after": 503 }, "after": 1 })).await, 200);
+    assert_eq!(switch(reqwest::Method::POST, json!({ "kind": "bad_mood" })).await, 400);
+    let statuses = [api.pay(None, "pm_card_visa").await.0, api.pay(None, "pm_card_visa").await.0];
+    assert_eq!(statuses, [429, 200]);
+    assert_eq!(switch(reqwest::Method::DELETE, json!({})).await, 200);
+    assert_eq!(api.pay(None, "pm_card_visa").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_is_charged_all_the_same() {
+    let api = Api::start().await;
+    api.stripe.set_latency(Duration::from_millis(100));
+    let form = charge("pm_card_visa");
+    let request = api.http.post(format!("{}/v1/payment_intents", api.base)).bearer_auth(KEY).form(&form);
+    let hung_up = request.header("Idempotency-Key", "k").timeout(Duration::from_millis(20)).send().await;
+    assert!(hung_up.unwrap_err().is_timeout());
+    api.stripe.set_latency(Duration::ZERO);
+    loop {
+        let (status, _, replayed) = api.pay(Some("k"), "pm_card_visa").await;
+        if status == 200 {
+            // Either of the two was first; the other has its answer.
+            break assert!(replayed || api.captured() == 1);
+        }
+        tokio::task::yield_now().await;
+    }
+    while api.stripe.requests().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(api.captured(), 1);
+}
+
+#[tokio::test]
+async fn a_misspelled_member_of_a_parameter_is_unknown() {
+    let api = Api::start().await;
+    for (name, value) in
+        [("transfer_data[destinaton]", "acct_2"), ("amount[x]", "1"), ("automatic_payment_methods[x]", "1")]
+    {
+        let mut form = charge("pm_card_visa");
+        form.push((name, value));
+        let (status, body, _) = api.post("/v1/payment_intents", None, &form).await;
+        assert_eq!((status, error(&body, "code"), error(&body, "param")), (400, "parameter_unknown", name));
+    }
+    assert_eq!(api.get("/v1/payment_intents?created[foo]=1").await.0, 400);
+    assert_eq!(api.captured(), 0);
+}
+
+#[tokio::test]
 async fn what_was_refused_before_execution_leaves_the_key_free() {
     let api = Api::start().await;
     let mut unknown = charge("pm_card_visa");
