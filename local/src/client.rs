@@ -51,8 +51,8 @@ pub struct NoAnswer {
 impl Client {
     /// For the API at `base`, with a token.
     #[must_use]
-    pub fn new(base: &str, token: String) -> Self {
-        Self { http: reqwest::Client::new(), base: base.to_owned(), token }
+    pub fn new(http: reqwest::Client, base: &str, token: String) -> Self {
+        Self { http, base: base.to_owned(), token }
     }
 
     /// Sends one request; `key` becomes its Idempotency-Key.

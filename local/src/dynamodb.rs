@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
 use dynoxide::{Database, DynoxideError};
+use shared::app;
 use tokio::net::TcpListener;
 
 /// A running DynamoDB. It serves until the process ends.
@@ -61,11 +62,22 @@ impl DynamoDb {
     /// A client for it. The engine takes any credentials.
     #[must_use]
     pub fn client(&self) -> Client {
-        let config = aws_sdk_dynamodb::Config::builder()
+        Client::from_conf(self.config().build())
+    }
+
+    /// A client for it that sends through `http`.
+    #[must_use]
+    pub fn client_through(&self, http: SharedHttpClient) -> Client {
+        Client::from_conf(self.config().http_client(http).build())
+    }
+
+    fn config(&self) -> aws_sdk_dynamodb::config::Builder {
+        aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-            .endpoint_url(&self.endpoint);
-        Client::from_conf(config.build())
+            .retry_config(app::retries())
+            .timeout_config(app::timeouts())
+            .endpoint_url(&self.endpoint)
     }
 }

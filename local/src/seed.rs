@@ -45,7 +45,7 @@ pub enum SeedError {
 /// # Errors
 /// When the token can't be made.
 pub fn client(stack: &Stack, tenant: &str, user: &str) -> Result<Client, TokenError> {
-    Ok(Client::new(&stack.urls.api, token::issue(user, tenant, &[], &stack.clock)?))
+    Ok(Client::new(stack.http.clone(), &stack.urls.api, token::issue(user, tenant, &[], &stack.clock)?))
 }
 
 /// A client in the name of the operator, who may set up `tenant`.
@@ -53,7 +53,11 @@ pub fn client(stack: &Stack, tenant: &str, user: &str) -> Result<Client, TokenEr
 /// # Errors
 /// When the token can't be made.
 pub fn operator(stack: &Stack, tenant: &str) -> Result<Client, TokenError> {
-    Ok(Client::new(&stack.urls.api, token::issue("operator", tenant, &["passerelle/operator"], &stack.clock)?))
+    Ok(Client::new(
+        stack.http.clone(),
+        &stack.urls.api,
+        token::issue("operator", tenant, &["passerelle/operator"], &stack.clock)?,
+    ))
 }
 
 /// Sets up `acme`: settings, members, a Stripe account, cards, approved invoices.

@@ -7,12 +7,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use serde_json::{Value, json};
-use shared::app::{App, StartError};
+use shared::app::{self, App, StartError};
 use shared::clock::{Clock, Time};
 use shared::config::{Config, ConfigError};
 use shared::flow::recover;
@@ -43,8 +44,8 @@ pub struct Options {
     pub gateway_timeout: Option<Duration>,
     /// Nothing new moves money.
     pub payments_paused: bool,
-    /// Where the functions reach DynamoDB, when something stands in between.
-    pub dynamodb_proxy: Option<String>,
+    /// What the functions' DynamoDB client sends through, when something stands in between.
+    pub dynamodb_http: Option<SharedHttpClient>,
     /// Where the functions reach Stripe, when something stands in between.
     pub stripe_proxy: Option<String>,
 }
@@ -93,6 +94,8 @@ pub struct Stack {
     pub secrets: SecretsManager,
     /// The tables' names by environment variable.
     pub tables: HashMap<String, String>,
+    /// For clients of the API: one, since each loads the system's certificates anew.
+    pub http: reqwest::Client,
     /// DynamoDB, without the functions in between.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// The time.
@@ -168,8 +171,11 @@ impl Stack {
             _ => tables.get(name).cloned(),
         })?;
         config.gateway_timeout = options.gateway_timeout.unwrap_or(config.gateway_timeout);
-        let reached = options.dynamodb_proxy.map_or_else(|| database.clone(), DynamoDb::at);
-        let app = App::new(reached.client(), secrets_client(&secrets_url), config, clock.clone())?;
+        let client = match options.dynamodb_http {
+            Some(http) => database.client_through(http),
+            None => database.client(),
+        };
+        let app = App::new(client, secrets_client(&secrets_url), config, clock.clone())?;
 
         let functions: HashMap<String, Router> = HashMap::from([
             ("pay".to_owned(), pay::router(app.clone())),
@@ -193,7 +199,16 @@ impl Stack {
             control: control_url,
             stripe: stripe_url,
         };
-        Ok(Self { urls, app, stripe, secrets, tables, dynamodb: database.client(), clock })
+        Ok(Self {
+            urls,
+            http: reqwest::Client::new(),
+            app,
+            stripe,
+            secrets,
+            tables,
+            dynamodb: database.client(),
+            clock,
+        })
     }
 }
 
@@ -223,6 +238,8 @@ fn secrets_client(endpoint: &str) -> aws_sdk_secretsmanager::Client {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .retry_config(app::retries())
+        .timeout_config(app::timeouts())
         .endpoint_url(endpoint);
     aws_sdk_secretsmanager::Client::from_conf(config.build())
 }

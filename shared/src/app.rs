@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 
+use crate::bounds;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::gateway::stripe::{self, Stripe};
@@ -23,6 +26,19 @@ pub struct App {
     pub config: Arc<Config>,
     /// The time.
     pub clock: Clock,
+}
+
+/// How often the AWS clients try a read. (Commits are tried by the store, which looks at each answer.)
+#[must_use]
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(bounds::AWS_TRIES).with_initial_backoff(bounds::AWS_BACKOFF)
+}
+
+/// How long the AWS clients wait; without a bound a connection that died silently would cost the whole invocation.
+#[must_use]
+pub fn timeouts() -> TimeoutConfig {
+    let timeouts = TimeoutConfig::builder().connect_timeout(bounds::AWS_CONNECT_TIMEOUT);
+    timeouts.operation_attempt_timeout(bounds::AWS_TIMEOUT).build()
 }
 
 /// Why a function can't start.
@@ -69,7 +85,8 @@ impl App {
     /// [`StartError`] names all that is missing.
     pub async fn from_env() -> Result<Self, StartError> {
         let config = Config::from_env()?;
-        let aws = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let aws = aws_config::defaults(BehaviorVersion::latest()).retry_config(retries()).timeout_config(timeouts());
+        let aws = aws.load().await;
         let app = Self::new(
             aws_sdk_dynamodb::Client::new(&aws),
             aws_sdk_secretsmanager::Client::new(&aws),

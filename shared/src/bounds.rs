@@ -16,8 +16,11 @@ pub const PAGES_PER_LIST: usize = 5;
 /// Members of a tenant: all are read to see whether somebody can still approve.
 pub const MEMBERS: usize = 1_000;
 
-/// Characters of a name, number or description: items stay under 1 KB, the size of one write unit.
-pub const NAME_CHARS: usize = 100;
+/// Bytes of a name or description: items stay under 1 KB, the size of one write unit.
+pub const NAME_BYTES: usize = 100;
+
+/// Bytes of an invoice number; it stands in the invoice, and in the description that a payment freezes.
+pub const NUMBER_BYTES: usize = 64;
 
 /// A gateway's id, bytes (Stripe: up to 255 characters).
 pub const REFERENCE_BYTES: usize = 255;
@@ -44,6 +47,9 @@ pub const SENDS: u32 = 3;
 pub const SEND_BACKOFF: Duration = Duration::from_millis(500);
 /// See [`SEND_BACKOFF`].
 pub const SEND_BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// The longest pause that a gateway is believed to ask for; longer ones end the invocation's tries all the same.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// How long after a reservation, or its renewal, a send may start.
 pub const SEND_WINDOW: Duration = Duration::from_secs(120);
@@ -80,8 +86,19 @@ pub const ACTION_LIFETIME: Duration = Duration::from_hours(24);
 /// Clock differences between us and a gateway that a look-up by time allows for.
 pub const LOOKUP_SKEW: Duration = Duration::from_mins(5);
 
-/// Pages of 100 that a look-up by time reads: 2,000 payments of one customer in a day.
+/// Pages of 100 that a look-up by time reads: 2,000 payments of one customer while one of them may have been sent.
 pub const LOOKUP_PAGES: usize = 20;
+
+/// Tries of a read by the AWS clients, and the first pause between them (full jitter, doubled each time).
+pub const AWS_TRIES: u32 = 4;
+/// See [`AWS_TRIES`].
+pub const AWS_BACKOFF: Duration = Duration::from_millis(50);
+
+/// Time to connect to DynamoDB or Secrets Manager.
+pub const AWS_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Time for one try of a request to them; DynamoDB answers in milliseconds.
+pub const AWS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Tries of one commit against conflicts and throttling; the deadline usually ends it first.
 pub const COMMIT_TRIES: u32 = 30;
@@ -97,7 +114,7 @@ pub const DECISIONS: u32 = 30;
 /// Age at which a cached secret is read again.
 pub const SECRET_TTL: Duration = Duration::from_mins(5);
 
-/// Age at which a secret that was not there is looked for again.
+/// Age at which a secret that was not there, or not what it should be, is looked for again.
 pub const SECRET_MISSING_TTL: Duration = Duration::from_mins(1);
 
 /// A secret is not fetched anew for a refused key more often than this.

@@ -138,14 +138,6 @@ impl PaymentId {
     }
 }
 
-impl ScheduleId {
-    /// Of a request with an idempotency key.
-    #[must_use]
-    pub fn keyed(tenant: &TenantId, key: &str) -> Self {
-        Self(ours("sch_", &["schedule", tenant.as_str(), key]))
-    }
-}
-
 impl MethodId {
     /// Of the gateway's own id of the method: added twice, it is the same item.
     #[must_use]
@@ -247,13 +239,6 @@ mod tests {
     fn moving_a_character_between_parts_makes_another_id() {
         assert_ne!(hash_hex(&["ab", "c"]), hash_hex(&["a", "bc"]));
         assert_ne!(hash_hex(&["ab", ""]), hash_hex(&["ab"]));
-    }
-
-    #[test]
-    fn a_keyed_payment_and_a_keyed_schedule_never_share_their_digest() {
-        let payment = PaymentId::keyed(&tenant(), "k");
-        let schedule = ScheduleId::keyed(&tenant(), "k");
-        assert_ne!(payment.as_str().trim_start_matches("pay_"), schedule.as_str().trim_start_matches("sch_"));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub struct StripeSecret {
 }
 
 /// Why a secret could not be had.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum SecretError {
     /// There is none of this name.
     #[error("the secret {0} does not exist")]
@@ -68,16 +68,16 @@ pub struct Secrets {
 /// Locked while its secret is being fetched.
 type SharedSlot = Arc<AsyncMutex<Option<Slot>>>;
 
-/// A fetched secret, or the knowledge that there is none.
+/// A fetched secret, or why there is none.
 #[derive(Debug)]
 struct Slot {
-    value: Option<Arc<StripeSecret>>,
+    value: Result<Arc<StripeSecret>, SecretError>,
     fetched_at: Time,
 }
 
 impl Slot {
     fn is_fresh(&self, now: Time) -> bool {
-        let ttl = if self.value.is_some() { bounds::SECRET_TTL } else { bounds::SECRET_MISSING_TTL };
+        let ttl = if self.value.is_ok() { bounds::SECRET_TTL } else { bounds::SECRET_MISSING_TTL };
         now < self.fetched_at.plus(ttl)
     }
 }
@@ -123,20 +123,17 @@ impl Secrets {
         };
         let mut slot = slot.lock().await;
         if let Some(known) = slot.as_ref().filter(|known| usable(known, self.clock.now())) {
-            return known.value.clone().ok_or(SecretError::Missing(name));
+            return known.value.clone();
         }
-        let value = match self.fetch(&name).await {
-            Ok(value) => Some(Arc::new(value)),
-            Err(SecretError::Missing(_)) => None,
+        let value = match (self.fetch(&name).await, slot.as_ref()) {
             // What is known is better than nothing while Secrets Manager is away, and only then: a secret that was
             // deleted or is refused is not used any longer.
-            Err(SecretError::Unavailable { .. }) if slot.as_ref().is_some_and(|known| known.value.is_some()) => {
-                slot.as_ref().and_then(|known| known.value.clone())
-            }
-            Err(error) => return Err(error),
+            (Err(SecretError::Unavailable { .. }), Some(Slot { value: Ok(known), .. })) => Ok(Arc::clone(known)),
+            (Err(error @ SecretError::Unavailable { .. }), _) => return Err(error),
+            (fetched, _) => fetched.map(Arc::new),
         };
         *slot = Some(Slot { value: value.clone(), fetched_at: self.clock.now() });
-        value.ok_or(SecretError::Missing(name))
+        value
     }
 
     async fn fetch(&self, name: &str) -> Result<StripeSecret, SecretError> {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::proxy::{Fault, Proxy};
+use crate::faults::stage::Stage;
 use crate::world::{ACCOUNT, TENANT, World, refused};
 
 /// A world whose functions reach DynamoDB through a proxy.

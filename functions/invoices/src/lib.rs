@@ -58,7 +58,7 @@ async fn create(
 
 async fn list(State(app): State<App>, caller: Caller, mut params: Params) -> Result<Response, Problem> {
     let request = params.page();
-    let number = params.0.text("number", bounds::NAME_CHARS);
+    let number = params.0.text("number", bounds::NAME_BYTES);
     let status = params.0.choice("status", InvoiceStatus::ALL);
     params.0.finish()?;
     require(&app, &caller.invocation, Permission::InvoicesRead).await?;

@@ -17,7 +17,7 @@ use shared::policy::refusal::{Code, Refusal};
 pub fn invoice(mut body: Fields, key: Option<String>) -> Result<InvoiceOrder, Vec<Refusal>> {
     let fingerprint = fingerprint(&["POST /invoices", &body.canonical()]);
     let invoice_id = body.parsed::<InvoiceId>("invoice_id");
-    let invoice_number = body.text("invoice_number", bounds::NAME_CHARS);
+    let invoice_number = body.text("invoice_number", bounds::NUMBER_BYTES);
     let kind = body.choice("kind", Kind::ALL);
     let kind = body.required("kind", kind);
     let counterparty = body.nested("counterparty", counterparty).flatten();
@@ -26,7 +26,7 @@ pub fn invoice(mut body: Fields, key: Option<String>) -> Result<InvoiceOrder, Ve
     let amount_minor = body.required("amount", amount);
     let currency = body.parsed::<Currency>("currency");
     let currency = body.required("currency", currency);
-    let due_date = body.text("due_date", bounds::NAME_CHARS);
+    let due_date = body.text("due_date", bounds::NAME_BYTES);
     if due_date.as_ref().is_some_and(|text| text.parse::<Date>().ok().is_none_or(|date| date.to_string() != *text)) {
         body.refuse(Code::InvalidField, "due_date", "A date as YYYY-MM-DD is expected.");
     }

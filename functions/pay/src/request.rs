@@ -58,7 +58,7 @@ fn new(body: &mut Fields) -> Option<Target> {
     let currency = body.required("currency", currency);
     let kind = body.choice("kind", Kind::ALL);
     let kind = body.required("kind", kind);
-    let description = body.text("description", bounds::NAME_CHARS);
+    let description = body.text("description", bounds::NAME_BYTES);
     let description = body.required("description", description);
     let counterparty = body.nested("counterparty", counterparty).flatten();
     let counterparty = body.required("counterparty", counterparty);
@@ -73,7 +73,7 @@ fn new(body: &mut Fields) -> Option<Target> {
 
 fn when(body: &mut Fields) -> When {
     const FIELD: &str = "scheduled_date";
-    let Some(text) = body.text(FIELD, bounds::NAME_CHARS) else { return When::Now };
+    let Some(text) = body.text(FIELD, bounds::NAME_BYTES) else { return When::Now };
     if text == "immediate" {
         return When::Now;
     }
@@ -94,11 +94,11 @@ fn when(body: &mut Fields) -> When {
 pub fn resolution(mut body: Fields) -> Result<Resolution, Vec<Refusal>> {
     let outcome = body.choice("outcome", &["executed", "not_executed"]);
     let outcome = body.required("outcome", outcome);
-    let gateway_reference = body.text("gateway_reference", bounds::NAME_CHARS);
+    let gateway_reference = body.text("gateway_reference", bounds::NAME_BYTES);
     if gateway_reference.is_some() && outcome == Some("not_executed") {
         body.refuse(Code::InvalidField, "gateway_reference", "What was not executed has no reference.");
     }
-    let note = body.text("note", 2 * bounds::NAME_CHARS);
+    let note = body.text("note", 2 * bounds::NAME_BYTES);
     let note = body.required("note", note);
     match (outcome, note, body.finish()) {
         (Some(outcome), Some(note), Ok(())) => {

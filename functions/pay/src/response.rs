@@ -17,7 +17,8 @@ pub fn paid(result: PayResult) -> Response {
         PaymentStatus::Processing | PaymentStatus::RequiresAction => {
             (StatusCode::ACCEPTED, axum::Json(view)).into_response()
         }
-        PaymentStatus::Failed => {
+        PaymentStatus::Canceled if replayed => (StatusCode::OK, axum::Json(view)).into_response(),
+        PaymentStatus::Failed | PaymentStatus::Canceled => {
             let unnamed = Failure { code: FailureCode::Declined, gateway_code: None };
             let consequence = consequence(payment.failure.as_ref().unwrap_or(&unnamed));
             Problem::from(Refusal::new(consequence.code, consequence.detail)).with("payment", view).into_response()

@@ -61,7 +61,7 @@ async fn set_default(
 fn order(mut body: Fields) -> Result<MethodOrder, Vec<Refusal>> {
     let gateway = body.choice("gateway", &["stripe", "paypal", "plaid"]);
     let gateway = body.required("gateway", gateway);
-    let reference = body.text("reference", bounds::NAME_CHARS);
+    let reference = body.text("reference", bounds::NAME_BYTES);
     let reference = body.required("reference", reference);
     let known = |text: &String| {
         ["seti_", "pm_"].iter().any(|prefix| text.starts_with(prefix))

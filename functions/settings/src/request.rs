@@ -27,9 +27,9 @@ const RETRY_DAYS_MAX: u64 = 60;
 /// # Errors
 /// All that is wrong with its form.
 pub fn settings(mut body: Fields, tenant: &TenantId) -> Result<Settings, Vec<Refusal>> {
-    let name = body.text("name", bounds::NAME_CHARS);
+    let name = body.text("name", bounds::NAME_BYTES);
     let name = body.required("name", name);
-    let timezone = body.text("timezone", bounds::NAME_CHARS);
+    let timezone = body.text("timezone", bounds::NAME_BYTES);
     let timezone = body.required("timezone", timezone);
     if timezone.as_ref().is_some_and(|name| TimeZone::get(name).is_err()) {
         body.refuse(Code::InvalidField, "timezone", "An IANA time zone such as Europe/Paris is expected.");
@@ -99,8 +99,8 @@ fn gateways(body: &mut Fields) -> Gateways {
             provider: body.choice("provider", AchProvider::ALL).unwrap_or(AchProvider::Stripe),
             own_retries: body.boolean("own_retries").unwrap_or(false),
             plaid: body.nested("plaid", |body| PlaidSettings {
-                ach_class: body.text("ach_class", bounds::NAME_CHARS),
-                ledger_id: body.text("ledger_id", bounds::NAME_CHARS),
+                ach_class: body.text("ach_class", bounds::NAME_BYTES),
+                ledger_id: body.text("ledger_id", bounds::NAME_BYTES),
             }),
         }),
     }

@@ -58,8 +58,38 @@ pub(super) fn with_id(mut object: Value, id: String) -> Value {
     object
 }
 
+const CUSTOMER: &[&str] = &["email", "name", "description", "metadata[]", "phone"];
+
+/// Changes what is given, member by member of the metadata.
+pub(super) fn update_customer(state: &mut State, account: &str, id: &str, form: &Form) -> Answer {
+    form.only(CUSTOMER)?;
+    let Some(stored) = state.find(account, id, "customer") else {
+        return Err(ApiError::missing(404, "id", id));
+    };
+    let mut customer = stored.value.clone();
+    for name in ["email", "name", "description", "phone"] {
+        if let Some(text) = form.text(name) {
+            set(&mut customer, name, json!(text));
+        }
+    }
+    if let Some(metadata) = customer.get_mut("metadata") {
+        for (name, value) in form.members("metadata") {
+            set(metadata, &name, json!(value));
+        }
+    }
+    Ok(state.keep(account, customer, ""))
+}
+
+pub(super) fn delete_customer(state: &mut State, account: &str, id: &str) -> Answer {
+    if state.find(account, id, "customer").is_none() {
+        return Err(ApiError::missing(404, "id", id));
+    }
+    state.objects.remove(id);
+    Ok(json!({ "id": id, "object": "customer", "deleted": true }))
+}
+
 pub(super) fn create_customer(state: &mut State, clock: &Clock, account: &str, form: &Form) -> Answer {
-    form.only(&["email", "name", "description", "metadata[]", "phone"])?;
+    form.only(CUSTOMER)?;
     let customer = json!({
         "id": new_id("cus"), "object": "customer", "created": clock.now().seconds(), "livemode": false,
         "email": form.text("email"), "name": form.text("name"), "description": form.text("description"),

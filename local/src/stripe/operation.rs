@@ -37,6 +37,8 @@ pub(super) fn execute(
         ("POST", ["v1", "payment_intents", id, "confirm"]) => intent::confirm(state, clock, account, id, form),
         ("POST", ["v1", "payment_intents", id, "cancel"]) => intent::cancel(state, clock, account, id, form),
         ("POST", ["v1", "customers"]) => method::create_customer(state, clock, account, form),
+        ("DELETE", ["v1", "customers", id]) => method::delete_customer(state, account, id),
+        ("POST", ["v1", "customers", id]) => method::update_customer(state, account, id, form),
         ("GET", ["v1", "customers", id]) => method::read(state, account, "customer", id),
         ("GET", ["v1", "customers", id, "payment_methods"]) => method::list(state, account, Some(id)),
         ("GET", ["v1", "payment_methods"]) => method::list(state, account, form.text("customer")),

@@ -27,17 +27,17 @@ pub fn is_in(text: &str) -> bool {
 }
 
 /// Groups of digits on cards: Visa and most others, those with 19 digits, American Express, Diners Club.
-const LAYOUTS: [&[usize]; 4] = [&[4, 4, 4, 4], &[4, 4, 4, 4, 3], &[4, 6, 5], &[4, 6, 4]];
+const LAYOUTS: [&[usize]; 5] = [&[4, 4, 4, 4], &[4, 4, 4, 4, 3], &[4, 6, 5], &[4, 6, 4], &[8, 8]];
 
-/// What separates the groups of one number: a blank, a dash, a slash and the like, at most two of them.
-const SEPARATOR: usize = 2;
+/// What separates the groups of one number: blanks, dashes, slashes and the like, at most so many.
+const SEPARATOR: usize = 3;
 
 /// A run of digits, and what stands around it.
 struct Group {
     digits: Vec<u8>,
     /// What stands before it reads on as one word with it.
     before: Before,
-    /// A letter, or `_` as in ids, follows at once.
+    /// A letter follows at once.
     goes_on: bool,
     /// How many characters are between it and the group before.
     distance: usize,
@@ -79,7 +79,7 @@ fn groups(text: &str) -> Vec<Group> {
         let distance = at - end;
         at += digits.len();
         end = at;
-        groups.push(Group { digits, before, goes_on: chars.get(at).is_some_and(|c| is_word(*c)), distance });
+        groups.push(Group { digits, before, goes_on: chars.get(at).is_some_and(|c| c.is_alphanumeric()), distance });
     }
     groups
 }
@@ -102,9 +102,13 @@ fn digit(c: char) -> Option<u8> {
 
 fn printed_as(groups: &[Group], layout: &[usize]) -> bool {
     let Some(groups) = groups.get(..layout.len()) else { return false };
-    let fits = groups.iter().zip(layout).enumerate().all(|(place, (group, length))| {
-        group.digits.len() == *length && (place == 0 || (1..=SEPARATOR).contains(&group.distance))
-    });
+    // A UUID has groups of four too; the ones around them read on as hexadecimal.
+    let alone =
+        groups.first().is_some_and(|first| first.before != Before::Id) && groups.last().is_some_and(|l| !l.goes_on);
+    let fits = alone
+        && groups.iter().zip(layout).enumerate().all(|(place, (group, length))| {
+            group.digits.len() == *length && (place == 0 || (1..=SEPARATOR).contains(&group.distance))
+        });
     fits && is_card(&groups.iter().flat_map(|group| group.digits.iter().copied()).collect::<Vec<u8>>())
 }
 
@@ -178,6 +182,9 @@ mod tests {
                 "\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}"
             ),
             json!("3782 822463 10005"),
+            json!("42424242 42424242"),
+            json!("4242 - 4242 - 4242 - 4242"),
+            json!("4242424242424242_"),
         ];
         for shape in shapes {
             assert!(has_card(&shape), "{shape}");
@@ -192,6 +199,7 @@ mod tests {
             json!("+1 (555) 010-9999"),
             json!("2026-01-15T14:30:00.000Z"),
             json!("550e8400-e29b-41d4-a716-446655440000"),
+            json!("b18c8632-2266-4668-8665-0967dbc38a39"),
             json!("pi_4242424242424242"),
             json!("order_4242424242424242_2"),
             json!("3a4242424242424242"),

@@ -118,13 +118,13 @@ impl Fields {
         self.members.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// A text of at most `most` characters, none of them a control character; blank counts as wrong.
+    /// A text of at most `most` bytes, without control characters; blank counts as wrong.
     pub fn text(&mut self, name: &str, most: usize) -> Option<String> {
         match self.take(name)? {
             Value::String(text) => {
-                let length = text.chars().count();
-                if text.trim().is_empty() || length > most || text.chars().any(char::is_control) {
-                    let detail = format!("1 to {most} characters without control characters are expected.");
+                if text.trim().is_empty() || text.len() > most || text.chars().any(char::is_control) {
+                    let detail =
+                        format!("1 to {most} bytes (characters, in ASCII) without control characters are expected.");
                     self.refuse(Code::InvalidField, name, detail);
                     return None;
                 }

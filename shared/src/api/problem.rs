@@ -114,7 +114,7 @@ impl From<Stop> for Problem {
             Stop::Busy => Self {
                 refusals: vec![Refusal::new(
                     Code::Busy,
-                    "Others are changing the same thing. Nothing was done; send the same request again.",
+                    "Others are changing the same thing; send the same request again.",
                 )],
                 retry_after: Some(1),
                 cause: None,
@@ -130,7 +130,7 @@ impl From<Stop> for Problem {
                 "A part of the system is not to be had; send the same request again.",
             ),
             stop @ Stop::Gateway(_) => {
-                Self::failed(stop, Code::GatewayUnavailable, "The gateway did not answer. Nothing was done; try again.")
+                Self::failed(stop, Code::GatewayUnavailable, "The gateway did not answer; send the same request again.")
             }
             stop @ Stop::Impossible(_) => Self::failed(stop, Code::Internal, "Something is wrong on our side."),
         }

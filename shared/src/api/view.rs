@@ -35,7 +35,8 @@ pub fn payment(payment: &Payment, next_action: Option<&NextAction>) -> Value {
             members.insert("destination".to_owned(), json!("own_balance"));
         }
         if let Some(failure) = &payment.failure {
-            members.insert("failure".to_owned(), json!(failure));
+            // The gateway's own code is for support: a thief could use it.
+            members.insert("failure".to_owned(), json!({ "code": failure.code }));
         }
         if let Some(action) = next_action {
             let view = json!({ "type": action.kind, "client_secret": action.client_secret,
@@ -48,12 +49,12 @@ pub fn payment(payment: &Payment, next_action: Option<&NextAction>) -> Value {
 
 /// A counterparty, as clients send it.
 pub fn counterparty(body: &mut Fields) -> Option<Counterparty> {
-    let name = body.text("name", bounds::NAME_CHARS);
+    let name = body.text("name", bounds::NAME_BYTES);
     let name = body.required("name", name);
     let email = email(body, "email");
     let customer_id = body.parsed("customer_id");
     let vendor_id = body.parsed("vendor_id");
-    let stripe_account = body.text("stripe_account", bounds::NAME_CHARS);
+    let stripe_account = body.text("stripe_account", bounds::NAME_BYTES);
     let is_account = |id: &String| {
         id.strip_prefix("acct_").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
     };
@@ -67,7 +68,7 @@ pub fn counterparty(body: &mut Fields) -> Option<Counterparty> {
 
 /// An e-mail address; only its shape is looked at.
 pub fn email(body: &mut Fields, name: &str) -> Option<String> {
-    let email = body.text(name, bounds::NAME_CHARS)?;
+    let email = body.text(name, bounds::NAME_BYTES)?;
     let parts: Vec<&str> = email.split('@').collect();
     if !matches!(parts.as_slice(), [user, host] if !user.is_empty() && !host.is_empty()) || email.contains(' ') {
         body.refuse(Code::InvalidField, name, "An e-mail address is expected.");

@@ -1,11 +1,11 @@
 //! Canceling a payment at its gateway; it is `canceled` only when the gateway confirms it.
 
-use super::recover::{look_up, touch};
+use super::recover::{account_secret, look_up, touch};
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, reread, settle};
 use super::{Invocation, Stop, find_payment, require};
 use crate::app::App;
-use crate::gateway::Found;
+use crate::gateway::{Found, Trouble};
 use crate::model::alert::RunAction;
 use crate::model::payment::{Payment, PaymentStatus};
 use crate::policy::refusal::{Code, Refusal};
@@ -25,10 +25,13 @@ pub async fn cancel(app: &App, invocation: &Invocation, id: &str) -> Result<Paym
     if !payment.status.is_unsettled() {
         return Err(not_cancelable(&payment, "It is final; money that moved goes back by a refund."));
     }
-    let secret = app.secrets.stripe(&payment.tenant_id).await?;
-    if secret.account != payment.frozen.account {
-        return Err(not_cancelable(&payment, "The tenant's secret names another gateway account."));
-    }
+    let secret = match account_secret(app, &payment).await {
+        Ok(secret) => secret,
+        Err(Trouble::OtherAccount) => {
+            return Err(not_cancelable(&payment, "The tenant's secret names another gateway account, or is gone."));
+        }
+        Err(_) => return Err(not_cancelable(&payment, "The tenant's secret can't be read; try again later.")),
+    };
     // The reference may have been found by another execution.
     let (payment, invoice) = reread(app, &payment).await?;
     let (found, secret) = look_up(app, invocation, &payment, secret).await;

@@ -1,5 +1,7 @@
 //! Invoices: entered once, approved by the right people, void only while nothing was paid.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::recover::touch;
@@ -17,7 +19,7 @@ use crate::policy::approval::{self, Approved};
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::roles::Permission;
 use crate::store::commit::{Commit, CommitError, Part};
-use crate::store::{Bill, Consistency, Key, Table};
+use crate::store::{Bill, Consistency, Items, Key, Table};
 
 /// An invoice to enter.
 #[derive(Clone, Debug)]
@@ -136,10 +138,18 @@ pub async fn create(app: &App, invocation: &Invocation, order: &InvoiceOrder) ->
 /// # Errors
 /// What stands against it, all of it.
 pub async fn approve(app: &App, invocation: &Invocation, id: &InvoiceId) -> Result<Invoice, Stop> {
-    change(app, invocation, id, |caller, settings, invoice| {
+    let tenant = invocation.tenant();
+    let approvers = |invoice: &Invoice| {
+        invoice.approvals.iter().map(|approval| Key::member(tenant, &approval.user_id)).collect::<Vec<_>>()
+    };
+    change(app, invocation, id, approvers, |caller, settings, invoice, found| {
         let now = app.clock.now();
         let before = invoice.status;
-        match approval::approve(invoice, caller, settings, now).map_err(Stop::Refused)? {
+        let mut members = BTreeMap::new();
+        for key in approvers(invoice) {
+            members.extend(found.get::<Member>(&key)?.map(|member| (member.user_id.clone(), member)));
+        }
+        match approval::approve(invoice, caller, &members, settings, now).map_err(Stop::Refused)? {
             Approved::Unchanged => return Ok(None),
             Approved::Partly(approvals) => invoice.approvals = approvals,
             Approved::Fully(approvals) => {
@@ -149,7 +159,7 @@ pub async fn approve(app: &App, invocation: &Invocation, id: &InvoiceId) -> Resu
         }
         let changes = json!({ "status": [before, invoice.status], "approved_by": caller.user_id,
                               "approvals": invoice.approvals.len() });
-        Ok(Some(Changed { entry: invoice.record(&invocation.actor, "approve", &changes, now), frees_bill: false }))
+        Ok(Some(Changed { entry: invoice.record(&invocation.actor, "approve", &changes, now), freed: None }))
     })
     .await
 }
@@ -159,38 +169,48 @@ pub async fn approve(app: &App, invocation: &Invocation, id: &InvoiceId) -> Resu
 /// # Errors
 /// What stands against it.
 pub async fn void(app: &App, invocation: &Invocation, id: &InvoiceId) -> Result<Invoice, Stop> {
-    change(app, invocation, id, |_, _, invoice| {
-        let before = invoice.status;
-        match before {
-            InvoiceStatus::Void => return Ok(None),
-            InvoiceStatus::Draft | InvoiceStatus::Approved | InvoiceStatus::Scheduled => {}
-            _ => return Err(Stop::Refused(approval::not_payable(invoice).into_iter().collect())),
-        }
-        invoice.status = InvoiceStatus::Void;
-        let changes = json!({ "status": [before, "void"] });
-        let entry = invoice.record(&invocation.actor, "void", &changes, app.clock.now());
-        Ok(Some(Changed { entry, frees_bill: true }))
-    })
+    let tenant = invocation.tenant();
+    let bill = |invoice: &Invoice| Key::new(Table::Invoices, tenant, invoice.bill_key());
+    change(
+        app,
+        invocation,
+        id,
+        |invoice| vec![bill(invoice)],
+        |_, _, invoice, found| {
+            let before = invoice.status;
+            match before {
+                InvoiceStatus::Void => return Ok(None),
+                InvoiceStatus::Draft | InvoiceStatus::Approved | InvoiceStatus::Scheduled => {}
+                _ => return Err(Stop::Refused(approval::not_payable(invoice).into_iter().collect())),
+            }
+            invoice.status = InvoiceStatus::Void;
+            let changes = json!({ "status": [before, "void"] });
+            let entry = invoice.record(&invocation.actor, "void", &changes, app.clock.now());
+            Ok(Some(Changed { entry, freed: Some(found.get(&bill(invoice))?.unwrap_or_default()) }))
+        },
+    )
     .await
 }
 
 struct Changed {
     entry: Entry,
-    frees_bill: bool,
+    /// The bill that the invoice gives back, as it was read.
+    freed: Option<Bill>,
 }
 
-/// Reads, decides and commits, again and again while others change the same invoice.
+/// Reads the invoice and what else is `needed`, decides and commits, again while others change the same.
 async fn change(
     app: &App,
     invocation: &Invocation,
     id: &InvoiceId,
-    decide: impl Fn(&Member, &Settings, &mut Invoice) -> Result<Option<Changed>, Stop>,
+    needed: impl Fn(&Invoice) -> Vec<Key>,
+    decide: impl Fn(&Member, &Settings, &mut Invoice, &Items) -> Result<Option<Changed>, Stop>,
 ) -> Result<Invoice, Stop> {
     let tenant = invocation.tenant();
     let keys = [Key::member(tenant, &invocation.actor.user_id), Key::settings(tenant), Key::invoice(tenant, id)];
     let mut looked_up = false;
     for round in 1..=bounds::DECISIONS {
-        let found = app.store.read(keys.clone(), Consistency::Strong).await?;
+        let mut found = app.store.read(keys.clone(), Consistency::Strong).await?;
         let [member_key, settings_key, invoice_key] = &keys;
         let caller = permitted(found.get(member_key)?, Permission::InvoicesApprove)?;
         let Some(settings) = found.get::<Settings>(settings_key)? else { return Err(no_tenant()) };
@@ -201,11 +221,15 @@ async fn change(
             continue;
         }
         let mut invoice = before.clone();
-        let Some(changed) = decide(&caller, &settings, &mut invoice)? else { return Ok(before) };
+        let needed = needed(&invoice);
+        if !needed.is_empty() {
+            found.extend(app.store.read(needed, Consistency::Strong).await?);
+        }
+        let Some(changed) = decide(&caller, &settings, &mut invoice, &found)? else { return Ok(before) };
         let mut commit = Commit::default();
         commit.invoice(&app.store, &invoice, before.version);
-        if changed.frees_bill {
-            commit.release_bill(&app.store, &invoice);
+        if let Some(bill) = &changed.freed {
+            commit.release_bill(&app.store, &invoice, bill);
         }
         commit.entry(&app.store, changed.entry);
         match app.store.commit(commit, invocation.deadline).await {

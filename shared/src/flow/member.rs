@@ -80,7 +80,8 @@ pub async fn remove(app: &App, invocation: &Invocation, user: &UserId) -> Result
             return Err(Stop::refused(Refusal::new(Code::MemberNotFound, format!("There is no member {user}."))));
         };
         before.check_lock_out(&settings, &after)?;
-        let changes = json!({ "member": user, "roles": [old.roles, null] });
+        let changes =
+            json!({ "member": user, "roles": [old.roles, null], "approval_limits": [old.approval_limits, null] });
         let version = settings.version;
         let entry = settings.record(&invocation.actor, "remove_member", &changes, app.clock.now());
         let mut commit = Commit::default();

@@ -62,6 +62,8 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
     }
     let (found, customer) = asked.map_err(|error| refused(&error))?;
     let recorded = in_account(&secret);
+    // A method that came attached has its own customer; one that was attached here has the owner's.
+    let replaced = found.attached_here && recorded.as_ref() != Some(&customer);
 
     let id = MethodId::of(tenant, Gateway::Stripe.as_str(), &found.reference);
     for round in 1..=bounds::DECISIONS {
@@ -94,9 +96,12 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         let becomes_default = order.default || default.is_none();
         let is_default = default.as_ref().is_some_and(|default| default.id == id);
         let revived = method.status == MethodStatus::Inactive;
-        if stored.is_some() && !revived && (is_default || !becomes_default) {
+        let seen = (found.brand.clone(), found.last4.clone(), found.exp_month, found.exp_year);
+        let renewed = seen != (method.brand.clone(), method.last4.clone(), method.exp_month, method.exp_year);
+        if stored.is_some() && !revived && !renewed && (is_default || !becomes_default) {
             return Ok(Listed { method, default: is_default });
         }
+        (method.brand, method.last4, method.exp_month, method.exp_year) = seen;
         if revived {
             method.status = MethodStatus::Active;
         }
@@ -110,7 +115,7 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         } else if becomes_default {
             commit.first_default_method(&app.store, &method);
         }
-        if recorded.is_none() {
+        if recorded.is_none() || replaced {
             let record = CustomerRecord { customer: customer.clone(), account: secret.account.clone() };
             commit.customer(&app.store, &customer_key, &record);
         }
@@ -143,17 +148,30 @@ async fn at_gateway(
     match (found.customer.clone(), recorded) {
         (Some(customer), Some(own)) if customer == own => Ok((found, customer)),
         (Some(customer), _) => {
-            stripe.check_customer(secret, &customer, invocation.tenant(), &order.owner, time()?).await?;
+            stripe.claim_customer(secret, &customer, invocation.tenant(), &order.owner, time()?).await?;
             Ok((found, customer))
         }
-        (None, recorded) => {
-            let customer = match recorded {
-                Some(customer) => customer,
-                None => stripe.create_customer(secret, invocation.tenant(), &order.owner, time()?).await?,
-            };
-            Ok((stripe.attach_method(secret, &reference, &customer, time()?).await?, customer))
-        }
+        (None, Some(customer)) => match stripe.attach_method(secret, &reference, &customer, time()?).await {
+            Err(MethodError::NoCustomer) => {
+                create_and_attach(app, invocation, order, secret, &reference, Some(&customer)).await
+            }
+            attached => Ok((attached?, customer)),
+        },
+        (None, None) => create_and_attach(app, invocation, order, secret, &reference, None).await,
     }
+}
+
+async fn create_and_attach(
+    app: &App,
+    invocation: &Invocation,
+    order: &MethodOrder,
+    secret: &StripeSecret,
+    reference: &str,
+    lost: Option<&str>,
+) -> Result<(KnownMethod, String), MethodError> {
+    let time = || invocation.gateway_time(app).ok_or(MethodError::Gateway(Trouble::Unreachable));
+    let customer = app.stripe.create_customer(secret, invocation.tenant(), &order.owner, lost, time()?).await?;
+    Ok((app.stripe.attach_method(secret, reference, &customer, time()?).await?, customer))
 }
 
 async fn secret(app: &App, invocation: &Invocation) -> Result<Arc<StripeSecret>, Stop> {
@@ -174,6 +192,7 @@ fn refused(error: &MethodError) -> Stop {
             Stop::refused(Refusal::field(Code::ReferenceInvalid, "reference", detail.clone()))
         }
         MethodError::Gateway(trouble) => Stop::Gateway(trouble.as_str()),
+        MethodError::NoCustomer => Stop::Gateway("customer_gone"),
     }
 }
 

@@ -94,6 +94,10 @@ pub async fn pay(app: &App, invocation: &Invocation, order: &PayOrder) -> Result
                 "The operator has paused payments; nothing was done.",
             )));
         }
+        // A reservation that leaves no time to send would only burn its key.
+        if invocation.gateway_time(app).is_none() {
+            return Err(Stop::Busy);
+        }
         match reserve(app, invocation, order, &read, invoice, method, secret, &plan).await {
             Ok((payment, invoice)) => return execute(app, invocation, payment, invoice, Arc::clone(secret)).await,
             Err(CommitError::Conflict(_)) if invocation.wait_for_turn(app, round + 1).await => {}

@@ -63,17 +63,10 @@ pub async fn recover(app: &App, invocation: &Invocation, payment: Payment, pace:
     if !payment.status.is_unsettled() {
         return Ok(Recovered::as_it_is(payment));
     }
-    let secret = match app.secrets.stripe(&payment.tenant_id).await {
-        Ok(secret) if secret.account == payment.frozen.account => secret,
-        // Changed by hand or gone: a stale cache is excluded before anybody is called. Nothing is sent or asked there.
-        Ok(_) | Err(SecretError::Missing(_)) => match app.secrets.stripe_anew(&payment.tenant_id).await {
-            Ok(secret) if secret.account == payment.frozen.account => secret,
-            Ok(_) | Err(SecretError::Missing(_)) => {
-                return note(app, invocation, (payment, invoice), Trouble::OtherAccount, pace).await;
-            }
-            Err(error) => return without_secret(app, invocation, (payment, invoice), &error, pace).await,
-        },
-        Err(error) => return without_secret(app, invocation, (payment, invoice), &error, pace).await,
+    let secret = match account_secret(app, &payment).await {
+        Ok(secret) => secret,
+        // A payment is what it was, and is answered so.
+        Err(trouble) => return note(app, invocation, (payment, invoice), trouble, pace).await,
     };
     let (found, secret) = look_up(app, invocation, &payment, secret).await;
     match found {
@@ -86,6 +79,29 @@ pub async fn recover(app: &App, invocation: &Invocation, payment: Payment, pace:
     }
 }
 
+/// The secret of the account that a payment was reserved for. Where it is another's or gone, a stale cache is excluded
+/// first; nothing is sent or asked there.
+pub(super) async fn account_secret(app: &App, payment: &Payment) -> Result<Arc<StripeSecret>, Trouble> {
+    let is_right = |secret: &Arc<StripeSecret>| secret.account == payment.frozen.account;
+    let secret = match app.secrets.stripe(&payment.tenant_id).await {
+        Ok(secret) if is_right(&secret) => Ok(secret),
+        Ok(_) | Err(SecretError::Missing(_)) => app.secrets.stripe_anew(&payment.tenant_id).await,
+        Err(error) => Err(error),
+    };
+    match secret {
+        Ok(secret) if is_right(&secret) => Ok(secret),
+        Ok(_) | Err(SecretError::Missing(_)) => Err(Trouble::OtherAccount),
+        Err(error) => {
+            tracing::error!(payment_id = %payment.id, %error, "the gateway could not be asked about a payment");
+            Err(if matches!(error, SecretError::Unavailable { .. }) {
+                Trouble::Unreachable
+            } else {
+                Trouble::KeyRefused
+            })
+        }
+    }
+}
+
 /// Looks a payment up, with a fresh secret should the gateway refuse the key.
 pub(super) async fn look_up(
     app: &App,
@@ -93,15 +109,13 @@ pub(super) async fn look_up(
     payment: &Payment,
     secret: Arc<StripeSecret>,
 ) -> (Found, Arc<StripeSecret>) {
-    let Some(timeout) = invocation.gateway_time(app) else { return (Found::Unanswered(Trouble::Unreachable), secret) };
-    let found = app.stripe.find(&secret, payment, timeout).await;
+    let time = || invocation.gateway_time(app);
+    let found = app.stripe.find(&secret, payment, &time).await;
     if !matches!(found, Found::Unanswered(Trouble::KeyRefused)) {
         return (found, secret);
     }
     match app.secrets.stripe_anew(&payment.tenant_id).await {
-        Ok(fresh) if fresh.account == payment.frozen.account => {
-            (app.stripe.find(&fresh, payment, timeout).await, fresh)
-        }
+        Ok(fresh) if fresh.account == payment.frozen.account => (app.stripe.find(&fresh, payment, &time).await, fresh),
         _ => (found, secret),
     }
 }
@@ -180,22 +194,6 @@ async fn note(
     sent.rejected = matches!(trouble, Trouble::KeyRefused | Trouble::Rejected);
     let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };
     settle(app, invocation, known, &finding, pace).await.map(Recovered::as_it_is)
-}
-
-/// Without its secret a payment is what it was: that is answered, and for lasting trouble the operator is called.
-async fn without_secret(
-    app: &App,
-    invocation: &Invocation,
-    known: (Payment, Invoice),
-    error: &SecretError,
-    pace: Pace,
-) -> Result<Recovered, Stop> {
-    tracing::error!(payment_id = %known.0.id, %error, "a payment could not be looked up");
-    let trouble = match error {
-        SecretError::Unavailable { .. } => Trouble::Unreachable,
-        _ => Trouble::KeyRefused,
-    };
-    note(app, invocation, known, trouble, pace).await
 }
 
 /// What a sweep did.

@@ -1,8 +1,9 @@
 //! A person's word on a payment that nobody can look up any more.
 //!
-//! Taken only when the key has expired, so that no send can execute it any more, and a look-up has just found nothing.
+//! Taken only when the key has expired, so that no send can execute it any more, and a look-up has just found nothing
+//! that is believed, or can't be made for want of the account's secret.
 
-use super::recover::{look_up, touch};
+use super::recover::{account_secret, look_up, touch};
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, reread, settle};
 use super::{Invocation, Stop, find_payment, permitted};
@@ -14,6 +15,7 @@ use crate::model::tenant::Settings;
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::retry;
 use crate::policy::roles::Permission;
+use crate::secrets::StripeSecret;
 use crate::store::{Consistency, Key};
 
 /// What a person found out.
@@ -52,48 +54,72 @@ pub async fn resolve(app: &App, invocation: &Invocation, id: &str, resolution: &
     if retry::key_protects(now, payment.created_at) || !retry::failure_is_final(now, payment.send_until) {
         return Err(not_resolvable(&payment, "It is still being looked up; that ends by itself."));
     }
-    let secret = app.secrets.stripe(tenant).await?;
-    if secret.account != payment.frozen.account {
-        return Err(not_resolvable(&payment, "The tenant's secret names another gateway account; restore it first."));
-    }
     let (payment, invoice) = reread(app, &payment).await?;
-    let (found, secret) = look_up(app, invocation, &payment, secret).await;
-    match found {
-        Found::Nothing => {}
-        Found::Unanswered(_) => return Err(not_resolvable(&payment, "The gateway does not answer; try again.")),
-        Found::Object(answer) => {
-            let sent = Sent::found(&payment, answer);
-            let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };
-            let payment = settle(app, invocation, (payment, invoice), &finding, Pace::Touch).await?;
-            return Err(not_resolvable(&payment, "The gateway shows it after all."));
-        }
-    }
-    let sent = match (&resolution.gateway_reference, resolution.executed) {
-        (Some(reference), true) => {
-            let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
-            match app.stripe.read(&secret, &payment, reference, timeout).await {
-                Found::Object(answer) => {
-                    let sent = Sent::found(&payment, answer);
-                    if sent.mismatch || sent.outcome != Outcome::Succeeded {
-                        return Err(mismatch(reference, &payment));
-                    }
-                    sent
-                }
-                Found::Nothing => return Err(mismatch(reference, &payment)),
+    let sent = match account_secret(app, &payment).await {
+        Ok(secret) => {
+            let (found, secret) = look_up(app, invocation, &payment, secret).await;
+            match found {
+                Found::Nothing => {}
                 Found::Unanswered(_) => {
                     return Err(not_resolvable(&payment, "The gateway does not answer; try again."));
                 }
+                Found::Object(answer) => {
+                    let sent = Sent::found(&payment, answer);
+                    // What is not believed ends nothing: the person's word does.
+                    if !sent.mismatch {
+                        let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };
+                        let payment = settle(app, invocation, (payment, invoice), &finding, Pace::Touch).await?;
+                        let why = "The gateway shows it after all; if it stays open there, cancel it.";
+                        return Err(not_resolvable(&payment, why));
+                    }
+                }
             }
+            said(app, invocation, &payment, &secret, resolution).await?
         }
-        (None, true) => Sent::said(Outcome::Succeeded),
-        (_, false) => Sent::said(Outcome::NotSent(Trouble::Lost)),
+        // Nobody can be asked any more: the alert has called this person for that.
+        Err(Trouble::OtherAccount) if resolution.gateway_reference.is_none() => word(resolution),
+        Err(Trouble::OtherAccount) => {
+            let why = "The tenant's secret names another gateway account, so that gateway_reference can't be checked; leave it out.";
+            return Err(not_resolvable(&payment, why));
+        }
+        Err(_) => return Err(not_resolvable(&payment, "The tenant's secret can't be read; try again later.")),
     };
+    let wanted = if resolution.executed { PaymentStatus::Paid } else { PaymentStatus::Failed };
     let finding =
         Finding { sent, source: Source::Person { note: resolution.note.clone() }, action: RunAction::Recover };
     let payment = settle(app, invocation, (payment, invoice), &finding, Pace::Touch).await?;
     match payment.status {
+        status if status == wanted => Ok(payment),
         PaymentStatus::Processing => Err(Stop::Busy),
-        _ => Ok(payment),
+        _ => Err(not_resolvable(&payment, "Somebody else was faster.")),
+    }
+}
+
+/// A person's word as it stands.
+fn word(resolution: &Resolution) -> Sent {
+    Sent::said(if resolution.executed { Outcome::Succeeded } else { Outcome::NotSent(Trouble::Lost) })
+}
+
+/// A person's word, with the reference checked that comes with it.
+async fn said(
+    app: &App,
+    invocation: &Invocation,
+    payment: &Payment,
+    secret: &StripeSecret,
+    resolution: &Resolution,
+) -> Result<Sent, Stop> {
+    let Some(reference) = resolution.gateway_reference.as_ref().filter(|_| resolution.executed) else {
+        return Ok(word(resolution));
+    };
+    let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
+    match app.stripe.read(secret, payment, reference, timeout).await {
+        Found::Object(answer) => {
+            let sent = Sent::found(payment, answer);
+            let holds = !sent.mismatch && sent.outcome == Outcome::Succeeded;
+            if holds { Ok(sent) } else { Err(mismatch(reference, payment)) }
+        }
+        Found::Nothing => Err(mismatch(reference, payment)),
+        Found::Unanswered(_) => Err(not_resolvable(payment, "The gateway does not answer; try again.")),
     }
 }
 

@@ -154,8 +154,8 @@ async fn look_up(
     secret: &StripeSecret,
     sent: &mut Sent,
 ) -> bool {
-    let Some(timeout) = invocation.gateway_time(app) else { return false };
-    let Found::Object(answer) = app.stripe.find(secret, payment, timeout).await else { return false };
+    let time = || invocation.gateway_time(app);
+    let Found::Object(answer) = app.stripe.find(secret, payment, &time).await else { return false };
     if !matches!(answer.outcome, Outcome::Succeeded | Outcome::Pending | Outcome::RequiresAction) {
         return false;
     }

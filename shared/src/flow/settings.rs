@@ -1,8 +1,8 @@
 //! A tenant's settings: made by the operator, changed by admins, never so that nobody could approve any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{Invocation, Stop, permitted};
 use crate::app::App;
@@ -101,14 +101,7 @@ pub async fn put(app: &App, invocation: &Invocation, operator: bool, wanted: &Se
         if caller.is_some() {
             before.check_lock_out(&after, &before.members)?;
         }
-        let mut changes = json!(after);
-        if let Some(changes) = changes.as_object_mut() {
-            // What differs, and only that.
-            let old = json!(before.settings);
-            changes.retain(|name, value| {
-                !matches!(name.as_str(), "version" | "audit_head" | "tenant_id") && old.get(name) != Some(value)
-            });
-        }
+        let changes = differences(&json!(before.settings), &json!(after));
         let entry = after.record(&invocation.actor, "put_settings", &changes, app.clock.now());
         let mut commit = Commit::default();
         commit.settings(&app.store, &after, version);
@@ -118,6 +111,18 @@ pub async fn put(app: &App, invocation: &Invocation, operator: bool, wanted: &Se
         }
     }
     Err(Stop::Busy)
+}
+
+/// What differs between two objects, and only that: `[old, new]` by name, null for what is not there.
+fn differences(old: &Value, new: &Value) -> Value {
+    let names = [old, new].into_iter().filter_map(Value::as_object).flat_map(Map::keys).collect::<BTreeSet<_>>();
+    let of = |object: &Value, name: &str| object.get(name).cloned().unwrap_or_default();
+    let changes = names
+        .into_iter()
+        .filter(|name| !matches!(name.as_str(), "version" | "audit_head" | "tenant_id"))
+        .filter(|name| of(old, name) != of(new, name))
+        .map(|name| (name.clone(), json!([of(old, name), of(new, name)])));
+    Value::Object(changes.collect())
 }
 
 /// Commits with its audit entry; `false`: somebody else was faster, read and decide again.

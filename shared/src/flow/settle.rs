@@ -220,6 +220,11 @@ fn noted(
         return None;
     }
     let now = app.clock.now();
+    let fresh = before.checked_at.is_some_and(|at| now.since(at) < bounds::LOOKUP_PAUSE);
+    let known = before.reference().is_some() || finding.sent.seen.is_none();
+    if pace == Pace::Touch && finding.source == Source::Lookup && fresh && known {
+        return None;
+    }
     let mut payment = before.clone().revised();
     if let Some(seen) = finding.sent.seen.as_ref().filter(|_| !finding.sent.mismatch) {
         payment.learn_reference(&seen.reference);
@@ -240,7 +245,7 @@ fn noted(
         payment.checks = payment.checks.saturating_add(1);
     }
     let mut commit = Commit::default();
-    // Polling calls nobody: the sweep looks too, and then once.
+    // Polling calls nobody: the sweep looks too, at its own pace.
     let calls = pace == Pace::Check || finding.source == Source::Reply;
     let kind = if !calls {
         None
@@ -272,9 +277,9 @@ pub fn waits_until(payment: &Payment) -> Time {
     payment.created_at.plus(bounds::ACTION_LIFETIME)
 }
 
-/// Past the key's lifetime a look-up that finds nothing leaves only a person.
+/// Past the key's lifetime a look-up that finds nothing, or nothing that says something, leaves only a person.
 fn is_lost_for_good(now: Time, payment: &Payment, finding: &Finding) -> bool {
-    let found_nothing = matches!(finding.sent.outcome, Outcome::Unknown(Trouble::Lost | Trouble::Undecided));
+    let found_nothing = matches!(finding.sent.outcome, Outcome::Unknown(_));
     finding.source == Source::Lookup && found_nothing && !retry::key_protects(now, payment.created_at)
 }
 
@@ -341,6 +346,9 @@ fn paid_too_often(payment: &Payment, invoice: &Invoice, kind: AlertKind, at: Tim
 #[must_use]
 pub fn alert_about_payment(payment: &Payment, kind: AlertKind, at: Time) -> Alert {
     let what = match kind {
+        AlertKind::OutcomeUnknown if payment.reference().is_some() => {
+            "is open at the gateway and says nothing about money; cancel it"
+        }
         AlertKind::OutcomeUnknown => "can't be found at the gateway, and its key has expired",
         AlertKind::AnswerMismatch => "differs from what the gateway shows",
         AlertKind::AccountChanged => "was reserved for another gateway account than the secret names",

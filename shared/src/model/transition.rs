@@ -109,7 +109,12 @@ fn paid(change: &mut Change) {
             invoice.status = InvoiceStatus::Paid;
             invoice.current = Some(payment.id.clone());
         }
-        InvoiceStatus::Paying => invoice.also_paid.push(payment.id.clone()),
+        InvoiceStatus::Paying => {
+            if !invoice.also_paid.is_empty() {
+                alerts.push(AlertKind::PaidTwice);
+            }
+            invoice.also_paid.push(payment.id.clone());
+        }
         InvoiceStatus::Paid | InvoiceStatus::PartiallyRefunded | InvoiceStatus::Refunded => {
             alerts.push(AlertKind::PaidTwice);
         }
@@ -119,7 +124,7 @@ fn paid(change: &mut Change) {
 
 /// What a failed or canceled payment means for its invoice: nothing, unless it is the one that was paying it.
 fn not_paid(change: &mut Change) {
-    let Change { payment, invoice, .. } = change;
+    let Change { payment, invoice, alerts } = change;
     if invoice.status != InvoiceStatus::Paying || invoice.current.as_ref() != Some(&payment.id) {
         return;
     }
@@ -129,6 +134,9 @@ fn not_paid(change: &mut Change) {
     } else {
         invoice.status = InvoiceStatus::Paid;
         invoice.current = Some(invoice.also_paid.remove(0));
+        if !invoice.also_paid.is_empty() {
+            alerts.push(AlertKind::PaidTwice);
+        }
     }
 }
 

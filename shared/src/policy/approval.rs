@@ -21,11 +21,18 @@ pub enum Approved {
     Unchanged,
 }
 
-/// What the approval of `invoice` by `approver` makes of it.
+/// What the approval of `invoice` by `approver` makes of it. `earlier` are the members who have approved before: an
+/// approval counts while its member could still give it.
 ///
 /// # Errors
 /// What stands against it, all of it.
-pub fn approve(invoice: &Invoice, approver: &Member, settings: &Settings, now: Time) -> Result<Approved, Vec<Refusal>> {
+pub fn approve(
+    invoice: &Invoice,
+    approver: &Member,
+    earlier: &BTreeMap<UserId, Member>,
+    settings: &Settings,
+    now: Time,
+) -> Result<Approved, Vec<Refusal>> {
     let given = invoice.approvals.iter().any(|approval| approval.user_id == approver.user_id);
     if given && matches!(invoice.status, InvoiceStatus::Draft | InvoiceStatus::Approved) {
         return Ok(Approved::Unchanged);
@@ -42,7 +49,12 @@ pub fn approve(invoice: &Invoice, approver: &Member, settings: &Settings, now: T
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    let mut approvals = invoice.approvals.clone();
+    let stands = |approval: &&Approval| {
+        earlier.get(&approval.user_id).is_some_and(|member| {
+            member.may(Permission::InvoicesApprove) && member.approval_limits.cover(invoice.money())
+        })
+    };
+    let mut approvals: Vec<Approval> = invoice.approvals.iter().filter(stands).cloned().collect();
     approvals.push(Approval { user_id: approver.user_id.clone(), at: now });
     let needed = if settings.needs_second_approval(invoice.money()) { 2 } else { 1 };
     Ok(if approvals.len() >= needed { Approved::Fully(approvals) } else { Approved::Partly(approvals) })

@@ -89,7 +89,7 @@ codes! {
     ScheduledDatePast = "scheduled_date_past", 422, "The date is past";
     Internal = "internal", 500, "Something is wrong on our side";
     NotYet = "not_yet", 501, "Not built yet";
-    GatewayUnavailable = "gateway_unavailable", 502, "The gateway is not to be had; certainly not executed";
+    GatewayUnavailable = "gateway_unavailable", 502, "The gateway is not to be had";
     Paused = "paused", 503, "Payments are paused";
     Busy = "busy", 503, "Others are changing the same thing";
     Unavailable = "unavailable", 503, "A part of the system is not to be had";

@@ -104,16 +104,7 @@ impl Store {
         for tries in 1..=bounds::COMMIT_TRIES {
             match self.try_commit(&commit).await {
                 Try::Made => {
-                    for entry in &commit.entries {
-                        // An anchor of the trail outside of DynamoDB.
-                        tracing::info!(
-                            target: AUDIT,
-                            audit_entity = entry.entity,
-                            audit_seq = entry.seq,
-                            audit_hash = entry.hash,
-                            "audit head"
-                        );
-                    }
+                    log_heads(&commit.entries, "audit head");
                     return Ok(());
                 }
                 Try::Conflict(parts) => return Err(CommitError::Conflict(parts)),
@@ -127,7 +118,9 @@ impl Store {
             }
             self.clock.sleep(pause).await;
         }
-        Err(lost.map_or(CommitError::Busy, CommitError::Unknown))
+        let Some(reason) = lost else { return Err(CommitError::Busy) };
+        log_heads(&commit.entries, "audit head, if the commit was made");
+        Err(CommitError::Unknown(reason))
     }
 
     async fn try_commit(&self, commit: &Commit) -> Try {
@@ -164,6 +157,19 @@ impl Store {
             }
             _ => Try::Lost(reason),
         }
+    }
+}
+
+/// Anchors of the trail outside of DynamoDB.
+fn log_heads(entries: &[Entry], message: &str) {
+    for entry in entries {
+        tracing::info!(
+            target: AUDIT,
+            audit_entity = entry.entity,
+            audit_seq = entry.seq,
+            audit_hash = entry.hash,
+            "{message}"
+        );
     }
 }
 

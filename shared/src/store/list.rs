@@ -10,7 +10,7 @@ use super::commit::text;
 use super::{Consistency, Item, Key, Store, StoreError, Table};
 use crate::bounds;
 use crate::clock::Time;
-use crate::id::{InvoiceId, PaymentId, TenantId};
+use crate::id::{InvoiceId, PaymentId, TenantId, fingerprint};
 use crate::model::invoice::Invoice;
 use crate::model::method::Method;
 use crate::model::payment::{Gateway, Payment, reference_key};
@@ -268,7 +268,8 @@ impl List {
 
 /// Key of the index by invoice number.
 pub(super) fn number_key(tenant: &TenantId, number: &str) -> String {
-    format!("{tenant}#{number}")
+    // Hashed: short, whatever the number.
+    format!("{tenant}#{}", fingerprint(&[number]))
 }
 
 fn encode(last: &Item, list: &List) -> String {

@@ -173,9 +173,9 @@ pub struct CustomerRecord {
 }
 
 /// Invoices that hold a bill.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct Bill {
-    /// Empty once all of them are void.
+    /// At least one; the last takes the item with it when it becomes void.
     #[serde(default)]
     pub holders: Vec<InvoiceId>,
 }
@@ -292,7 +292,7 @@ impl Store {
             request = answer.unprocessed_keys.unwrap_or_default();
             if !request.is_empty() {
                 tries += 1;
-                if tries >= bounds::COMMIT_TRIES {
+                if tries >= bounds::AWS_TRIES {
                     return Err(StoreError::Unavailable("a batch of reads stays unprocessed".to_owned()));
                 }
                 let pause = retry::backoff(bounds::COMMIT_BACKOFF, bounds::COMMIT_BACKOFF_MAX, tries, None);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::commit::{Commit, Part, text};
 use super::list::number_key;
-use super::{CustomerRecord, Item, Key, Store, StoreError, Table};
+use super::{Bill, CustomerRecord, Item, Key, Store, StoreError, Table};
 use crate::id::{TenantId, UserId};
 use crate::model::alert::{AgentRun, Alert, AlertStatus};
 use crate::model::audit::Entry;
@@ -70,9 +70,22 @@ impl Commit {
         self.bill(store, invoice, "SET writer = :writer ADD holders :holder", condition);
     }
 
-    /// Gives the bill of an invoice back.
-    pub fn release_bill(&mut self, store: &Store, invoice: &Invoice) {
-        self.bill(store, invoice, "SET writer = :writer DELETE holders :holder", None);
+    /// Gives the bill of an invoice back; the last holder, as `bill` was read, takes it away.
+    pub fn release_bill(&mut self, store: &Store, invoice: &Invoice, bill: &Bill) {
+        if bill.holders.iter().any(|holder| *holder != invoice.invoice_id) {
+            let others = Some("holders <> :holder");
+            return self.bill(store, invoice, "SET writer = :writer DELETE holders :holder", others);
+        }
+        let key = Key::new(Table::Invoices, &invoice.tenant_id, invoice.bill_key());
+        let delete = Delete::builder()
+            .table_name(store.name(key.table))
+            .set_key(Some(key.attributes()))
+            .condition_expression("attribute_not_exists(holders) OR holders = :holder")
+            .expression_attribute_values(":holder", AttributeValue::Ss(vec![invoice.invoice_id.to_string()]))
+            .return_values_on_condition_check_failure(OLD)
+            .build();
+        let write = delete.map(|delete| TransactWriteItem::builder().delete(delete).build());
+        self.push(Part::Bill, write.map_err(|e| StoreError::unavailable(&e)));
     }
 
     fn bill(&mut self, store: &Store, invoice: &Invoice, change: &str, condition: Option<&str>) {
@@ -85,7 +98,7 @@ impl Commit {
             .set_condition_expression(condition.map(str::to_owned))
             .expression_attribute_values(":writer", text(&self.writer))
             .expression_attribute_values(":holder", holder)
-            .return_values_on_condition_check_failure(OLD)
+            .set_return_values_on_condition_check_failure(condition.map(|_| OLD))
             .build();
         let write = update.map(|update| TransactWriteItem::builder().update(update).build());
         self.push(Part::Bill, write.map_err(|e| StoreError::unavailable(&e)));

@@ -50,13 +50,15 @@ pub(super) fn no_reply(trouble: Trouble) -> Answer {
 pub(super) fn trouble(reply: &Reply) -> Trouble {
     let error = reply.error();
     match reply.status {
+        424 | 500.. => Trouble::Fault,
+        // Not Stripe's words, or not all of them can be read: something else may have answered, and proves nothing.
+        _ if error.kind.is_none() => Trouble::Unreadable,
         _ if error.kind.as_deref() == Some("idempotency_error") => Trouble::Conflict,
         401 | 403 => Trouble::KeyRefused,
         409 => Trouble::Conflict,
         // The limiter runs before anything is executed; a lock that was not had executes nothing either.
         429 => Trouble::Busy,
         400 | 402 | 404 => Trouble::Rejected,
-        424 | 500.. => Trouble::Fault,
         _ => Trouble::Unreadable,
     }
 }
@@ -193,10 +195,18 @@ mod tests {
         let not_sent = |status, body: Value| matches!(outcome(status, &body), Outcome::NotSent(_));
         assert!(not_sent(400, error(json!({ "type": "invalid_request_error", "code": "parameter_missing" }))));
         assert!(not_sent(401, error(json!({ "type": "invalid_request_error" }))));
-        assert!(not_sent(403, error(json!({}))));
-        assert!(not_sent(404, error(json!({ "code": "resource_missing" }))));
-        assert!(not_sent(429, error(json!({ "code": "rate_limit" }))));
-        assert!(not_sent(429, error(json!({ "code": "lock_timeout" }))));
+        let request = "invalid_request_error";
+        assert!(not_sent(403, error(json!({ "type": request }))));
+        assert!(not_sent(404, error(json!({ "type": request, "code": "resource_missing" }))));
+        assert!(not_sent(429, error(json!({ "type": request, "code": "rate_limit" }))));
+        assert!(not_sent(429, error(json!({ "type": request, "code": "lock_timeout" }))));
+        // Who knows who answered.
+        for status in [400, 401, 402, 403, 404, 429] {
+            assert!(!not_sent(status, json!("<html>")), "{status}");
+            assert!(!not_sent(status, error(json!({}))), "{status}");
+            let unreadable = json!({ "type": request, "payment_intent": { "id": 7 } });
+            assert!(!not_sent(status, error(unreadable)), "{status}");
+        }
         for status in [409, 424, 500, 502, 503, 504, 302, 418] {
             assert!(!not_sent(status, error(json!({ "type": "api_error" }))), "{status}");
         }

@@ -19,6 +19,8 @@ pub struct KnownMethod {
     pub reference: String,
     /// The customer that it is attached to.
     pub customer: Option<String>,
+    /// It was not before.
+    pub attached_here: bool,
     /// What it draws on.
     pub kind: MethodKind,
     /// Card brand or bank name.
@@ -37,6 +39,9 @@ pub enum MethodError {
     /// Stripe does not know it, or it can't be used; says why.
     #[error("{0}")]
     NotUsable(String),
+    /// The customer that the method was to be attached to is gone.
+    #[error("the customer is gone at Stripe")]
+    NoCustomer,
     /// Stripe did not answer the question.
     #[error("Stripe did not answer: {}", .0.as_str())]
     Gateway(Trouble),
@@ -91,10 +96,15 @@ impl Stripe {
         // The method is attached once; a lost answer is asked for again under the same key.
         let key = format!("attach-{method}-{customer}");
         let reply = self.post_once(secret, timeout, &path, &form, &key).await?;
-        known(object(&reply, method)?)
+        let error = reply.error();
+        if error.code.as_deref() == Some("resource_missing") && error.param.as_deref() == Some("customer") {
+            return Err(MethodError::NoCustomer);
+        }
+        known(object(&reply, method)?).map(|method| KnownMethod { attached_here: true, ..method })
     }
 
-    /// Creates the customer that stands for an owner. The same owner is the same customer within a key's lifetime.
+    /// Creates the customer that stands for an owner, instead of one that was `lost`. The same owner is the same
+    /// customer within a key's lifetime.
     ///
     /// # Errors
     /// [`MethodError`].
@@ -103,20 +113,21 @@ impl Stripe {
         secret: &StripeSecret,
         tenant: &TenantId,
         owner: &Owner,
+        lost: Option<&str>,
         timeout: Duration,
     ) -> Result<String, MethodError> {
-        let form = [("metadata[tenant_id]", tenant.to_string()), ("metadata[owner]", owner.to_string())];
+        let form = marks(tenant, owner);
         // Hashed: an owner may be called by an e-mail address, which has no place in a key.
-        let key = fingerprint(&["customer", tenant.as_str(), &owner.to_string()]);
+        let key = fingerprint(&["customer", tenant.as_str(), &owner.to_string(), lost.unwrap_or_default()]);
         let reply = self.post_once(secret, timeout, "/v1/customers", &form, &key).await?;
         object::<Customer>(&reply, "customer").map(|customer| customer.id)
     }
 
-    /// Whether a customer may stand for an owner: it is there, and not marked as somebody else's.
+    /// Makes sure that a customer stands for this owner and no other: one that nobody has marked yet is marked.
     ///
     /// # Errors
     /// [`MethodError::NotUsable`] when it is another's.
-    pub async fn check_customer(
+    pub async fn claim_customer(
         &self,
         secret: &StripeSecret,
         customer: &str,
@@ -124,9 +135,15 @@ impl Stripe {
         owner: &Owner,
         timeout: Duration,
     ) -> Result<(), MethodError> {
-        let reply = self.get_once(secret, timeout, &format!("/v1/customers/{}", segment(customer))).await?;
-        let found: Customer = object(&reply, customer)?;
-        let marked = |key: &str, ours: &str| found.metadata.get(key).is_none_or(|value| value == ours);
+        let path = format!("/v1/customers/{}", segment(customer));
+        let reply = self.get_once(secret, timeout, &path).await?;
+        let mut found: Customer = object(&reply, customer)?;
+        if !found.deleted && !found.metadata.contains_key("tenant_id") && !found.metadata.contains_key("owner") {
+            let key = uuid::Uuid::new_v4().to_string();
+            let reply = self.post_once(secret, timeout, &path, &marks(tenant, owner), &key).await?;
+            found = object(&reply, customer)?;
+        }
+        let marked = |key: &str, ours: &str| found.metadata.get(key).is_some_and(|value| value == ours);
         if found.deleted || !marked("tenant_id", tenant.as_str()) || !marked("owner", &owner.to_string()) {
             return Err(MethodError::NotUsable(
                 "The method belongs to another customer at Stripe; set up one for this owner.".to_owned(),
@@ -155,6 +172,11 @@ impl Stripe {
     }
 }
 
+/// What says on a customer whose it is: accounts may be shared.
+fn marks(tenant: &TenantId, owner: &Owner) -> [(&'static str, String); 2] {
+    [("metadata[tenant_id]", tenant.to_string()), ("metadata[owner]", owner.to_string())]
+}
+
 fn object<T: serde::de::DeserializeOwned>(reply: &Reply, reference: &str) -> Result<T, MethodError> {
     reply.object().ok_or_else(|| match classify::trouble(reply) {
         Trouble::Rejected => {
@@ -171,5 +193,5 @@ fn known(method: Method) -> Result<KnownMethod, MethodError> {
         ("us_bank_account", _, Some(bank)) => (MethodKind::BankAccount, bank.bank_name, bank.last4, None, None),
         (other, _, _) => return Err(MethodError::NotUsable(format!("Methods of the type {other} are not taken."))),
     };
-    Ok(KnownMethod { reference: id, customer, kind, brand, last4, exp_month, exp_year })
+    Ok(KnownMethod { reference: id, customer, attached_here: false, kind, brand, last4, exp_month, exp_year })
 }

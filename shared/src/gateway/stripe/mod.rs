@@ -67,10 +67,18 @@ impl Stripe {
 
     /// Looks a payment up: by the gateway's id when it is known, else by customer, time and our id in the metadata.
     /// (Search lags behind; it is not used.)
-    pub async fn find(&self, secret: &StripeSecret, payment: &Payment, timeout: Duration) -> Found {
-        match payment.reference() {
-            Some(reference) => self.read(secret, payment, reference, timeout).await,
-            None => self.find_by_id(secret, payment, timeout).await,
+    ///
+    /// `time` is what there is for the next request; `None` ends the look-up.
+    pub async fn find(
+        &self,
+        secret: &StripeSecret,
+        payment: &Payment,
+        time: &(impl Fn() -> Option<Duration> + Sync),
+    ) -> Found {
+        match (payment.reference(), time()) {
+            (_, None) => Found::Unanswered(Trouble::Unreachable),
+            (Some(reference), Some(timeout)) => self.read(secret, payment, reference, timeout).await,
+            (None, _) => self.find_by_id(secret, payment, time).await,
         }
     }
 
@@ -87,11 +95,18 @@ impl Stripe {
         }
     }
 
-    async fn find_by_id(&self, secret: &StripeSecret, payment: &Payment, timeout: Duration) -> Found {
+    async fn find_by_id(
+        &self,
+        secret: &StripeSecret,
+        payment: &Payment,
+        time: &(impl Fn() -> Option<Duration> + Sync),
+    ) -> Found {
         let from = payment.created_at.minus(bounds::LOOKUP_SKEW).seconds();
-        let to = payment.created_at.plus(bounds::STRIPE_RESEND + bounds::SEND_WINDOW + bounds::LOOKUP_SKEW).seconds();
+        // No send starts later than the last fence.
+        let to = payment.send_until.plus(bounds::LOOKUP_SKEW).seconds();
         let mut after: Option<String> = None;
         for _ in 0..bounds::LOOKUP_PAGES {
+            let Some(timeout) = time() else { return Found::Unanswered(Trouble::Unreachable) };
             let mut query = vec![
                 ("customer", payment.frozen.customer.clone()),
                 ("created[gte]", from.to_string()),

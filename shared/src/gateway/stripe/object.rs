@@ -38,6 +38,7 @@ pub(super) struct ApiError {
     pub code: Option<String>,
     pub decline_code: Option<String>,
     pub advice_code: Option<String>,
+    pub param: Option<String>,
     pub payment_intent: Option<Box<Intent>>,
 }
 

@@ -123,5 +123,13 @@ fn should_retry(headers: &HeaderMap) -> Option<bool> {
 
 /// RFC 9110, 10.2.3, in seconds; a date is not something that Stripe sends.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get("retry-after")?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    headers
+        .get("retry-after")?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
+        .map(|asked| asked.min(bounds::RETRY_AFTER_MAX))
 }

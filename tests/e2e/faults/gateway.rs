@@ -1,0 +1,154 @@
+//! The wire to a gateway: a server in front of its simulator, for any gateway that speaks HTTP.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Collected};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::wire::{Language, Party, Wire};
+
+/// The server; clones are the same one.
+#[derive(Clone)]
+pub struct Gateway {
+    pub url: String,
+    address: SocketAddr,
+    wire: Wire,
+    upstream: Arc<OnceLock<String>>,
+    http: reqwest::Client,
+    listening: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Gateway {
+    pub async fn start(wire: &Wire) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let gateway = Self {
+            url: format!("http://{address}"),
+            address,
+            wire: wire.clone(),
+            upstream: Arc::default(),
+            http: reqwest::Client::new(),
+            listening: Arc::default(),
+        };
+        gateway.listen(listener);
+        gateway
+    }
+
+    /// Where calls go on to.
+    pub fn forward_to(&self, upstream: &str) {
+        self.upstream.set(upstream.to_owned()).unwrap();
+    }
+
+    /// Takes connections again.
+    pub async fn open(&self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.listen(listener);
+    }
+
+    fn listen(&self, listener: TcpListener) {
+        let gateway = self.clone();
+        let serving = tokio::spawn(async move {
+            loop {
+                let Ok((stream, _)) = listener.accept().await else { continue };
+                let gateway = gateway.clone();
+                tokio::spawn(async move {
+                    let service = service_fn(move |request: Request<Incoming>| {
+                        let gateway = gateway.clone();
+                        async move {
+                            gateway.call(request).await.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset))
+                        }
+                    });
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        *self.listening.lock().unwrap() = Some(serving);
+    }
+
+    /// `None`: the connection is dropped without an answer.
+    async fn call(&self, request: Request<Incoming>) -> Option<Response<Body>> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+        let name = format!("{} {}", parts.method, parts.uri.path());
+        let last = self.wire.is_last_answer();
+        let effect = self.pass_on(&parts, body.clone());
+        let mut reply = self.wire.pass::<OverHttp>(&name, &body, effect).await?;
+        if last {
+            // The listener goes with its task; the connection with its answer.
+            let listening = self.listening.lock().unwrap().take().unwrap();
+            listening.abort();
+            let _ = listening.await;
+            reply.headers_mut().insert("connection", HeaderValue::from_static("close"));
+        }
+        Some(reply)
+    }
+
+    async fn pass_on(&self, parts: &http::request::Parts, body: Bytes) -> Option<Response<Body>> {
+        let url = format!("{}{}", self.upstream.get()?, parts.uri.path_and_query()?);
+        let mut headers = parts.headers.clone();
+        headers.remove("host");
+        let sent = self.http.request(parts.method.clone(), url).headers(headers).body(body).send().await.ok()?;
+        let mut answer = Response::builder().status(sent.status());
+        let of_this_connection = ["transfer-encoding", "connection", "content-length"];
+        for (name, value) in sent.headers().iter().filter(|(name, _)| !of_this_connection.contains(&name.as_str())) {
+            answer = answer.header(name, value);
+        }
+        Some(answer.body(Body::from(sent.bytes().await.ok()?)).unwrap())
+    }
+}
+
+struct OverHttp;
+
+impl Language for OverHttp {
+    type Reply = Option<Response<Body>>;
+    const PARTY: Party = Party::Gateway;
+
+    fn connection_lost() -> Self::Reply {
+        None
+    }
+
+    async fn timed_out() -> Self::Reply {
+        std::future::pending().await
+    }
+
+    fn error() -> Self::Reply {
+        Self::answer(500, &json!({ "error": { "type": "api_error", "message": "injected" } }))
+    }
+
+    fn throttled() -> Self::Reply {
+        let error = json!({ "type": "invalid_request_error", "code": "rate_limit", "message": "injected" });
+        Self::answer(429, &json!({ "error": error }))
+    }
+
+    fn conflict(_: &str, _: &Bytes) -> Option<Self::Reply> {
+        None
+    }
+
+    fn answer(status: u16, body: &Value) -> Self::Reply {
+        let answer = Response::builder().status(status).header("content-type", "application/json");
+        Some(answer.body(Body::from(body.to_string())).unwrap())
+    }
+
+    async fn other_amount(reply: Self::Reply) -> Self::Reply {
+        let (parts, body) = reply?.into_parts();
+        let bytes = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+        let mut value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        for name in ["amount", "amount_received"] {
+            if let Some(amount) = value.get_mut(name) {
+                *amount = json!(amount.as_i64().unwrap_or_default() + 1);
+            }
+        }
+        Some(Response::from_parts(parts, Body::from(value.to_string())))
+    }
+}

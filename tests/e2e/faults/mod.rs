@@ -1,0 +1,17 @@
+//! Faults: whatever breaks, on either side, at any call, an invoice is charged once and our books say what the
+//! gateway's say.
+//!
+//! [`wire`] stands between an execution and the outside, counts its calls and breaks those that a plan names:
+//! [`dynamodb`] does so inside the SDK's HTTP client, [`gateway`] as a server in front of a gateway. [`execution`]
+//! runs anything under a plan until it answers, is killed or is frozen; [`stage`] has what a flow needs for that;
+//! [`books`] compares both sides afterwards. `seeds`, `unknown` and `races` put paying through it.
+
+pub mod books;
+pub mod dynamodb;
+pub mod execution;
+pub mod gateway;
+mod races;
+mod seeds;
+pub mod stage;
+mod unknown;
+pub mod wire;

@@ -1,0 +1,112 @@
+//! The stage for a flow under faults: a world whose functions reach DynamoDB and the gateway over the wire, and
+//! invocations of the real functions, as the Lambda runtime makes them.
+
+use std::time::Duration;
+
+use axum::Router;
+use lambda_http::lambda_runtime::{Context, LambdaEvent};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Service};
+use serde_json::{Value, json};
+use shared::app::App;
+use shared::flow::recover::{self, Swept};
+
+use super::dynamodb;
+use super::gateway::Gateway;
+use super::wire::Wire;
+use crate::world::{ACCOUNT, TENANT, World};
+
+/// Real time that a gateway has for an answer: injected time-outs wait for it.
+const GATEWAY_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// What a function answered.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    pub status: u16,
+    pub body: Value,
+}
+
+/// One request to a function.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub user: String,
+    pub method: &'static str,
+    pub path: String,
+    pub key: Option<String>,
+    pub body: Value,
+}
+
+/// A world on the wire.
+pub struct Stage {
+    pub world: World,
+    pub wire: Wire,
+    pub gateway: Gateway,
+    /// A warm sandbox: its caches live until it is replaced.
+    pub app: App,
+}
+
+impl Stage {
+    /// With the tenant `acme` set up, and nothing broken.
+    pub async fn new() -> Self {
+        let wire = Wire::default();
+        let gateway = Gateway::start(&wire).await;
+        let world = World::empty(|options| {
+            options.dynamodb_http = Some(dynamodb::http_client(&wire));
+            options.stripe_proxy = Some(gateway.url.clone());
+            options.gateway_timeout = Some(GATEWAY_TIMEOUT);
+        })
+        .await;
+        gateway.forward_to(&world.stack.urls.stripe);
+        world.tenant(TENANT, ACCOUNT).await;
+        let app = world.stack.app.clone();
+        Self { world, wire, gateway, app }
+    }
+
+    /// A new sandbox, with nothing in its caches.
+    pub fn cold(&mut self) {
+        self.app = self.world.stack.app.at(self.world.clock.clone());
+    }
+
+    /// One invocation of the function that the path leads to.
+    pub fn invoke(&self, call: &Call) -> impl Future<Output = Answered> + Send + 'static {
+        let function = self.function(&call.path);
+        let mut event: Value = serde_json::from_str(include_str!("../../../events/pay.json")).unwrap();
+        event["rawPath"] = json!(call.path);
+        event["requestContext"]["http"]["path"] = json!(call.path);
+        event["requestContext"]["http"]["method"] = json!(call.method);
+        event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"] = json!(call.user);
+        event["headers"].as_object_mut().unwrap().remove("idempotency-key");
+        if let Some(key) = &call.key {
+            event["headers"]["idempotency-key"] = json!(key);
+        }
+        event["body"] = if call.method == "GET" { Value::Null } else { json!(call.body.to_string()) };
+        let request: LambdaRequest = serde_json::from_value(event).unwrap();
+        let mut context = Context::default();
+        context.request_id = uuid::Uuid::new_v4().to_string();
+        let deadline = self.world.clock.now().plus(Duration::from_secs(29));
+        context.deadline = u64::try_from(deadline.millis()).unwrap();
+        async move {
+            let call = Adapter::from(function).call(LambdaEvent::new(request, context));
+            let answer = serde_json::to_value(call.await.unwrap()).unwrap();
+            let status = u16::try_from(answer["statusCode"].as_u64().unwrap()).unwrap();
+            let body = serde_json::from_str(answer["body"].as_str().unwrap_or("null")).unwrap_or_default();
+            Answered { status, body }
+        }
+    }
+
+    fn function(&self, path: &str) -> Router {
+        let app = self.app.clone();
+        match path.split(['/', '?']).nth(1) {
+            Some("payments") => pay::router(app),
+            Some("invoices") => invoices::router(app),
+            other => panic!("no function for {other:?}"),
+        }
+    }
+
+    /// One run of the recovery sweep.
+    pub fn sweep(&self) -> impl Future<Output = Option<Swept>> + Send + 'static {
+        let app = self.app.clone();
+        let deadline = self.world.clock.now().plus(Duration::from_mins(15));
+        async move { recover::sweep(&app, "sweep", deadline).await.ok() }
+    }
+}
