@@ -195,7 +195,11 @@ impl Play {
         match end {
             End::Answered(Some((call, answer))) => self.answered(&call, &answer),
             End::Answered(None) | End::Killed => {}
-            End::Frozen(frozen) => self.frozen.push(frozen),
+            End::Frozen(frozen) => {
+                self.frozen.push(frozen);
+                // Its sandbox stands still with it, locks and all.
+                self.stage.cold();
+            }
         }
     }
 
@@ -293,7 +297,11 @@ async fn whatever_breaks_an_invoice_is_charged_once_and_the_books_agree() {
         while running.len() < AT_A_TIME
             && let Some(seed) = seeds.next()
         {
-            running.spawn(async move { (seed, tokio::spawn(play(seed)).await.is_ok()) });
+            running.spawn(async move {
+                // Real time; whatever takes so long hangs.
+                let played = tokio::time::timeout(Duration::from_secs(60), tokio::spawn(play(seed))).await;
+                (seed, played.is_ok_and(|played| played.is_ok()))
+            });
         }
         let Some(done) = running.join_next().await else { break };
         let (seed, held) = done.unwrap();
