@@ -29,6 +29,6 @@ mod replay;
 mod resolution;
 mod routes;
 mod settings;
-// mod store_faults;
+mod store_faults;
 mod validation;
 mod world;

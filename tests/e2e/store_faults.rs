@@ -2,49 +2,51 @@
 
 use serde_json::json;
 
-use crate::faults::stage::Stage;
-use crate::world::{ACCOUNT, TENANT, World, refused};
+use crate::faults::execution::End;
+use crate::faults::stage::{Answered, Call, Stage};
+use crate::faults::wire::{Fault, Party};
+use crate::world::ADMIN;
 
-/// A world whose functions reach DynamoDB through a proxy.
-async fn proxied() -> (World, Proxy) {
-    let proxy = Proxy::start().await;
-    let url = proxy.url.clone();
-    let world = World::empty(|options| options.dynamodb_proxy = Some(url)).await;
-    proxy.forward_to(&world.stack.urls.dynamodb);
-    world.tenant(TENANT, ACCOUNT).await;
-    (world, proxy)
+/// One payment, with faults at its calls to DynamoDB.
+async fn pay(stage: &Stage, invoice: &str, faults: impl IntoIterator<Item = (u32, Fault)>) -> Answered {
+    let body = json!({ "invoice_id": invoice, "payment_method": "stripe" });
+    let call = Call { user: ADMIN.to_owned(), method: "POST", path: "/payments".to_owned(), key: None, body };
+    let plan = faults.into_iter().map(|(call, fault)| ((Party::DynamoDb, call), fault)).collect();
+    match stage.wire.run(plan, stage.invoke(&call)).await {
+        End::Answered(answer) => answer,
+        End::Killed | End::Frozen(_) => panic!("not in the plan"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paid_invoice_costs_four_round_trips_in_sequence() {
-    let (world, proxy) = proxied().await;
+    let stage = Stage::new().await;
+    let world = &stage.world;
     let invoice = world.approved(json!({})).await;
     let reads = world.stack.secrets.reads("passerelle/acme/stripe");
-    let requests = world.stack.stripe.requests().len();
-    proxy.plan([]);
-    assert_eq!(world.pay(&invoice, json!({})).await.status, 201);
-    let calls: Vec<(String, u32)> = proxy.calls().into_iter().collect();
-    assert_eq!(calls, [("BatchGetItem".to_owned(), 1), ("TransactWriteItems".to_owned(), 2)]);
-    assert_eq!(world.stack.stripe.requests().len() - requests, 1);
+    assert_eq!(pay(&stage, &invoice, []).await.status, 201);
+    let calls = ["BatchGetItem", "TransactWriteItems", "POST /v1/payment_intents", "TransactWriteItems"];
+    assert_eq!(stage.wire.calls(), calls);
     assert_eq!(world.stack.secrets.reads("passerelle/acme/stripe"), reads, "secrets come from the cache");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conflicts_throttling_and_lost_answers_of_a_commit_change_nothing_about_the_outcome() {
-    // The calls of a payment: 1 read, 2 reserve, 3 settle; a fault moves the later ones on by one.
-    for call in [2, 3] {
+    // The calls of a payment: 1 read, 2 reserve, 3 settle.
+    for call in [1, 2, 3] {
         for fault in [
             Fault::Conflict,
             Fault::Throttled,
             Fault::ReplyLost,
+            Fault::TimedOut,
             Fault::NothingReached,
             Fault::ErrorBefore,
             Fault::ErrorAfter,
         ] {
-            let (world, proxy) = proxied().await;
+            let stage = Stage::new().await;
+            let world = &stage.world;
             let invoice = world.approved(json!({})).await;
-            proxy.plan([(call, fault.clone())]);
-            let paid = world.pay(&invoice, json!({})).await;
+            let paid = pay(&stage, &invoice, [(call, fault.clone())]).await;
             assert_eq!(paid.status, 201, "call {call}, {fault:?}: {}", paid.body);
             assert_eq!(world.trail(&invoice).await, ["create", "approve", "pay", "settle"], "call {call}, {fault:?}");
             assert_eq!(world.charged(&invoice), [50_000], "call {call}, {fault:?}");
@@ -54,25 +56,21 @@ async fn conflicts_throttling_and_lost_answers_of_a_commit_change_nothing_about_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reservation_that_stays_busy_is_503_and_moves_no_money() {
-    let (world, proxy) = proxied().await;
-    let invoice = world.approved(json!({})).await;
-    proxy.plan((2..200).map(|call| (call, Fault::Conflict)));
-    let answer = world.pay(&invoice, json!({})).await;
-    refused(&answer, 503, &["busy"]);
-    assert!(answer.headers.contains_key("retry-after"));
-    proxy.plan([]);
-    assert!(world.charged(&invoice).is_empty());
-    assert_eq!(world.invoice(&invoice).await["status"], json!("approved"));
+    let stage = Stage::new().await;
+    let invoice = stage.world.approved(json!({})).await;
+    let answer = pay(&stage, &invoice, (2..200).map(|call| (call, Fault::Conflict))).await;
+    assert_eq!((answer.status, &answer.body["code"]), (503, &json!("busy")), "{}", answer.body);
+    assert!(stage.world.charged(&invoice).is_empty());
+    assert_eq!(stage.world.invoice(&invoice).await["status"], json!("approved"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_settlement_that_cant_be_written_is_left_to_recovery() {
-    let (world, proxy) = proxied().await;
+    let stage = Stage::new().await;
+    let world = &stage.world;
     let invoice = world.approved(json!({})).await;
-    proxy.plan((3..200).map(|call| (call, Fault::Throttled)));
-    let answer = world.pay(&invoice, json!({})).await;
+    let answer = pay(&stage, &invoice, (3..200).map(|call| (call, Fault::Throttled))).await;
     assert_eq!((answer.status, &answer.body["status"]), (202, &json!("processing")));
-    proxy.plan([]);
     assert_eq!(world.charged(&invoice), [50_000]);
     world.clock.advance(std::time::Duration::from_secs(61));
     world.sweep().await;
@@ -82,13 +80,11 @@ async fn a_settlement_that_cant_be_written_is_left_to_recovery() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_dynamodb_nothing_is_sent_and_nothing_is_claimed() {
-    let (world, proxy) = proxied().await;
-    let invoice = world.approved(json!({})).await;
-    proxy.plan((1..200).map(|call| (call, Fault::NothingReached)));
-    let answer = world.pay(&invoice, json!({})).await;
-    refused(&answer, 503, &["unavailable"]);
-    assert!(!answer.body.to_string().contains("dynamodb.v2"), "what the log is told is not the caller's");
-    proxy.plan([]);
-    assert!(world.charged(&invoice).is_empty());
-    assert_eq!(world.pay(&invoice, json!({})).await.status, 201);
+    let stage = Stage::new().await;
+    let invoice = stage.world.approved(json!({})).await;
+    let answer = pay(&stage, &invoice, (1..200).map(|call| (call, Fault::NothingReached))).await;
+    assert_eq!((answer.status, &answer.body["code"]), (503, &json!("unavailable")), "{}", answer.body);
+    assert!(!answer.body.to_string().contains("injected"), "what the log is told is not the caller's");
+    assert!(stage.world.charged(&invoice).is_empty());
+    assert_eq!(pay(&stage, &invoice, []).await.status, 201);
 }

@@ -113,6 +113,11 @@ enum Decision {
 
 fn decide(app: &App, payment: &Payment, invoice: &Invoice, finding: &Finding, own_fence: Time) -> Decision {
     let now = app.clock.now();
+    let by_person = matches!(finding.source, Source::Person { .. });
+    // A person's word is about an unknown outcome; it contradicts nobody who was faster.
+    if by_person && payment.status != PaymentStatus::Processing {
+        return Decision::Note;
+    }
     let answers_open_send = finding.source == Source::Reply && payment.send_until == own_fence;
     let (report, why) = match &finding.sent.outcome {
         Outcome::Succeeded => (Report::Succeeded, None),
@@ -120,7 +125,7 @@ fn decide(app: &App, payment: &Payment, invoice: &Invoice, finding: &Finding, ow
         Outcome::RequiresAction => (Report::RequiresAction, None),
         Outcome::Declined(failure) => (Report::Declined, Some(failure.clone())),
         Outcome::Canceled => (Report::Canceled, Some(Failure { code: FailureCode::Canceled, gateway_code: None })),
-        Outcome::NotSent(_) if matches!(finding.source, Source::Person { .. }) => {
+        Outcome::NotSent(_) if by_person => {
             (Report::NotExecuted, Some(Failure { code: FailureCode::NotExecuted, gateway_code: None }))
         }
         // Only the execution that set the fence knows that nothing of it was taken.
@@ -134,7 +139,7 @@ fn decide(app: &App, payment: &Payment, invoice: &Invoice, finding: &Finding, ow
     // has been replied to.
     let may_be_under_way =
         payment.status == PaymentStatus::Processing && !retry::failure_is_final(now, payment.send_until);
-    let is_hint = !answers_open_send && !matches!(finding.source, Source::Person { .. });
+    let is_hint = !answers_open_send && !by_person;
     if why.is_some() && is_hint && may_be_under_way {
         return Decision::Note;
     }
