@@ -1,6 +1,7 @@
 //! Passerelle on a laptop: the functions as they are, and stand-ins for everything around them.
 
 pub mod api_gateway;
+pub mod bench;
 pub mod client;
 pub mod demo;
 pub mod dynamodb;

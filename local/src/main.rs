@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use local::demo;
 use local::seed::{self, ADMIN, TENANT};
 use local::stack::{Options, Stack};
 use local::token;
+use local::{bench, demo};
 use serde_json::json;
 use shared::clock::Clock;
 
@@ -46,6 +46,11 @@ enum Command {
         #[arg(long, default_value_t = 9000)]
         port: u16,
     },
+    /// Pays many invoices and prints what that takes; the database and Stripe are in a process of their own
+    Bench(bench::Options),
+    /// The other process of the benchmark
+    #[command(hide = true)]
+    BenchBackend(bench::Options),
     /// Plays the story on free ports, shows it, and exits 0 only if all of it held
     Demo {
         /// The first port, instead of free ones
@@ -95,6 +100,8 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             println!("{answer}");
             Ok(())
         }
+        Command::Bench(options) => Ok(bench::run(options).await?),
+        Command::BenchBackend(options) => Ok(bench::backend(options).await?),
         Command::Demo { port } => {
             let stack = Stack::start(Options { port, ..Options::default() }).await?;
             Ok(demo::run(&stack).await?)

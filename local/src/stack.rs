@@ -233,7 +233,7 @@ fn stack_name(database: &DynamoDb) -> String {
     if database.is_shared() { format!("{STACK}-{}", uuid::Uuid::new_v4().simple()) } else { STACK.to_owned() }
 }
 
-fn secrets_client(endpoint: &str) -> aws_sdk_secretsmanager::Client {
+pub(crate) fn secrets_client(endpoint: &str) -> aws_sdk_secretsmanager::Client {
     let config = aws_sdk_secretsmanager::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))

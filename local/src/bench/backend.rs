@@ -1,0 +1,118 @@
+//! The other process: database, secrets and Stripe, with as many approved invoices as are to be paid.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shared::clock::Clock;
+use shared::flow::invoice::created;
+use shared::model::audit::{Actor, Audited, GENESIS};
+use shared::model::invoice::{Approval, Counterparty, Invoice, InvoiceStatus, Kind};
+use shared::store::commit::Commit;
+use tokio::io::AsyncReadExt;
+use tokio::task::JoinSet;
+
+use super::{BenchError, Options};
+use crate::seed::{self, ADMIN, TENANT};
+use crate::stack::{self, Stack};
+
+/// Invoices that are entered at a time.
+const AT_A_TIME: usize = 32;
+
+/// Where its parts are.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Backend {
+    pub dynamodb: String,
+    pub secrets: String,
+    pub stripe: String,
+    pub tables: HashMap<String, String>,
+}
+
+/// The id of an invoice by its number.
+pub(super) fn invoice_id(number: u32) -> String {
+    format!("BENCH-{number:06}")
+}
+
+/// Runs until its input ends: until the benchmark does.
+///
+/// # Errors
+/// [`BenchError`].
+pub async fn backend(options: Options) -> Result<(), BenchError> {
+    let stack = Stack::start(stack::Options::default()).await.map_err(BenchError::stack)?;
+    seed::acme(&stack).await.map_err(BenchError::stack)?;
+    let mut entering = JoinSet::new();
+    // One more than are measured, for the first payment.
+    for number in 0..=options.payments {
+        if entering.len() >= AT_A_TIME {
+            entered(entering.join_next().await)?;
+        }
+        entering.spawn(enter(stack.clone(), number));
+    }
+    while let Some(done) = entering.join_next().await {
+        entered(Some(done))?;
+    }
+    stack.stripe.set_latency(Duration::from_millis(options.latency_ms));
+    let urls = stack.urls;
+    let said =
+        Backend { dynamodb: urls.dynamodb, secrets: urls.secrets, stripe: urls.stripe, tables: stack.tables.clone() };
+    println!("{}", serde_json::to_string(&said)?);
+    tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+    Ok(())
+}
+
+fn entered(done: Option<Result<Result<(), BenchError>, tokio::task::JoinError>>) -> Result<(), BenchError> {
+    done.map_or(Ok(()), |done| done.map_err(BenchError::stack)?)
+}
+
+/// Enters an approved invoice, as a payment that makes its own does.
+async fn enter(stack: Stack, number: u32) -> Result<(), BenchError> {
+    let now = Clock::system().now();
+    let id = invoice_id(number);
+    let tenant: shared::id::TenantId = TENANT.parse().map_err(BenchError::stack)?;
+    let admin: shared::id::UserId = ADMIN.parse().map_err(BenchError::stack)?;
+    let mut invoice = Invoice {
+        tenant_id: tenant.clone(),
+        invoice_id: id.parse().map_err(BenchError::stack)?,
+        invoice_number: id.clone(),
+        kind: Kind::Payable,
+        counterparty: Counterparty {
+            name: "Office Supplies Ltd".to_owned(),
+            email: None,
+            customer_id: None,
+            vendor_id: None,
+            stripe_account: None,
+            paypal_email: None,
+            plaid_method_id: None,
+        },
+        amount: 50_000,
+        currency: "USD".parse().map_err(BenchError::stack)?,
+        due_date: None,
+        description: None,
+        status: InvoiceStatus::Draft,
+        approvals: Vec::new(),
+        created_by: admin.clone(),
+        created_at: now,
+        fingerprint: shared::id::fingerprint(&[&id]),
+        attempts: 0,
+        payments: Vec::new(),
+        current: None,
+        also_paid: Vec::new(),
+        schedule_id: None,
+        disputed: false,
+        version: 0,
+        audit_head: GENESIS.to_owned(),
+    };
+    let actor = Actor { tenant_id: tenant, user_id: admin.clone(), request_id: "bench".to_owned() };
+    let first = invoice.record(&actor, "create", &created(&invoice), now);
+    invoice.status = InvoiceStatus::Approved;
+    invoice.approvals.push(Approval { user_id: admin, at: now });
+    let second = invoice.record(&actor, "approve", &json!({ "status": ["draft", "approved"] }), now);
+    let store = &stack.app.store;
+    let mut commit = Commit::default();
+    commit.invoice(store, &invoice, 0);
+    commit.take_bill(store, &invoice, false);
+    commit.entry(store, first);
+    commit.entry(store, second);
+    store.commit(commit, now.plus(Duration::from_mins(1))).await.map_err(BenchError::stack)
+}
