@@ -185,6 +185,7 @@ fn report(options: Options, first: Duration, times: &mut [Duration], elapsed: Du
     );
     println!("write units           {} per payment, indexes included", each(cost.write_tenths));
     println!("read units            {} per payment", each(cost.read_tenths));
+    println!("processor time        {} ms per payment", processor_time(options.payments));
     println!("peak memory           {} (this process: the function)", peak_memory());
 }
 
@@ -195,6 +196,15 @@ fn millis(duration: Duration) -> String {
 /// A number of thousandths, with three decimals.
 fn thousandths(number: u64) -> String {
     format!("{}.{:03}", number / 1_000, number % 1_000)
+}
+
+/// Processor time of this process for each payment, in milliseconds, as Linux counts it in hundredths of a second.
+fn processor_time(payments: u32) -> String {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // User and system time are the 12th and 13th field after the name, which may hold blanks.
+    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    let ticks: u64 = fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    thousandths(ticks.saturating_mul(10_000) / u64::from(payments.max(1)))
 }
 
 /// The most memory that this process has had, as Linux counts it.

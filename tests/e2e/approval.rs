@@ -60,6 +60,19 @@ async fn above_the_threshold_two_different_people_must_approve_each_within_the_l
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_first_approval_counts_only_while_its_member_could_still_give_it() {
+    let world = World::new().await;
+    world.member("jdoe", &["approver"], Some(50_000)).await;
+    world.member("mary", &["approver"], Some(50_000)).await;
+    assert_eq!(world.settings(json!({ "second_approval_above": { "USD": 40_000 } })).await.status, 200);
+    let invoice = world.draft(json!({})).await;
+    assert_eq!(approve(&world, "jdoe", &invoice).await.status, 202);
+    world.member("jdoe", &["approver"], Some(1)).await;
+    assert_eq!(approve(&world, "mary", &invoice).await.status, 202, "one approval is left, hers");
+    assert_eq!(approve(&world, ADMIN, &invoice).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn under_four_eyes_the_creator_neither_approves_nor_answers_for_the_payment() {
     let world = World::new().await;
     world.member("jdoe", &["approver"], Some(50_000)).await;

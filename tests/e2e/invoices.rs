@@ -59,7 +59,13 @@ async fn one_bill_is_entered_once_until_it_is_void() {
         refused(&create(&world, None, twin.clone()).await, 409, &["duplicate_invoice"]);
         assert_eq!(world.admin().post(&format!("/invoices/{id}/void"), &json!({})).await.unwrap().status, 200);
     }
+    let bill = async || {
+        let items = world.items("INVOICES_TABLE", "tenant_id", "acme").await;
+        items.iter().filter(|item| item["invoice_id"].as_s().unwrap().starts_with("bill#")).count()
+    };
+    assert_eq!(bill().await, 0, "the last void takes the lock away");
     assert_eq!(create(&world, None, twin).await.status, 201);
+    assert_eq!(bill().await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

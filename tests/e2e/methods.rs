@@ -90,6 +90,48 @@ async fn a_reference_that_leads_nowhere_is_refused_with_its_field() {
     refused(&add(&world, both).await, 422, &["invalid_field"]);
 }
 
+/// What Stripe is asked directly, as its dashboard would.
+async fn at_stripe(world: &World, method: reqwest::Method, path: &str, form: &[(&str, &str)]) -> Value {
+    let request = reqwest::Client::new().request(method, format!("{}{path}", world.stack.urls.stripe));
+    let request = request.bearer_auth("sk_test_CANARY_acme");
+    let request = if form.is_empty() { request } else { request.form(form) };
+    request.send().await.unwrap().json().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_that_was_deleted_at_the_gateway_is_made_anew() {
+    let world = World::new().await;
+    world.method("pm_card_visa", json!({ "customer_id": "globex" })).await;
+    let customer = async || {
+        let records = world.items("TENANTS_TABLE", "tenant_id", "acme").await;
+        let record = records.iter().find(|item| item["record"].as_s().unwrap() == "customer#customer:globex#stripe");
+        record.unwrap()["customer"].as_s().unwrap().clone()
+    };
+    let before = customer().await;
+    at_stripe(&world, reqwest::Method::DELETE, &format!("/v1/customers/{before}"), &[]).await;
+    let method = world.method("pm_card_amex", json!({ "customer_id": "globex", "default": true })).await;
+    assert_ne!(customer().await, before);
+    let receivable = json!({ "kind": "receivable", "counterparty": { "name": "Globex", "customer_id": "globex" } });
+    let invoice = world.approved(receivable).await;
+    let paid = world.pay(&invoice, json!({})).await;
+    assert_eq!((paid.status, &paid.body["payment_method_id"]), (201, &json!(method)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_at_a_shared_gateway_account_is_claimed_once() {
+    let world = World::new().await;
+    // Two tenants, one account; a customer that somebody made in its dashboard.
+    world.tenant("globex", "acct_acme").await;
+    let made = at_stripe(&world, reqwest::Method::POST, "/v1/customers", &[("name", "Initech")]).await;
+    let path = "/v1/payment_methods/pm_card_visa/attach";
+    let form = [("customer", made["id"].as_str().unwrap())];
+    let card = at_stripe(&world, reqwest::Method::POST, path, &form).await;
+    let body = json!({ "gateway": "stripe", "reference": card["id"], "customer_id": "initech" });
+    assert_eq!(add(&world, body.clone()).await.status, 201);
+    let theirs = world.of("globex", crate::world::ADMIN).post("/payment-methods", &body).await.unwrap();
+    refused(&theirs, 422, &["reference_invalid"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotated_key_does_not_keep_anybody_from_adding_a_method() {
     let world = World::new().await;

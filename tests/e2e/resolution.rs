@@ -107,6 +107,22 @@ async fn nothing_is_resolved_while_the_gateway_may_still_say_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_only_a_lost_account_could_tell_is_a_persons_to_say() {
+    let world = World::new().await;
+    let (invoice, id) = lost(&world).await;
+    world
+        .stack
+        .secrets
+        .put("passerelle/acme/stripe", &json!({ "account": "acct_new", "secret_key": "sk_test_CANARY_new" }))
+        .unwrap();
+    world.clock.advance(Duration::from_mins(6));
+    let unchecked = json!({ "outcome": "executed", "gateway_reference": "pi_1", "note": "seen" });
+    refused(&resolve(&world, ADMIN, &id, unchecked).await, 409, &["not_resolvable"]);
+    assert_eq!(resolve(&world, ADMIN, &id, not_executed()).await.status, 200);
+    assert_eq!(world.invoice(&invoice).await["status"], json!("approved"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_people_who_say_opposite_things_at_once_one_is_heard() {
     let world = World::new().await;
     let (invoice, id) = lost(&world).await;

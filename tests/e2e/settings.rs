@@ -60,6 +60,18 @@ async fn put_replaces_the_settings_and_what_is_absent_takes_its_default() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_out_of_the_settings_is_in_the_trail() {
+    let world = World::new().await;
+    world.member("jdoe", &["approver"], Some(10)).await;
+    assert_eq!(world.settings(json!({ "second_approval_above": { "USD": 5 }, "four_eyes": true })).await.status, 200);
+    assert_eq!(world.settings(json!({})).await.status, 200);
+    let entries = world.items("AUDIT_LOG_TABLE", "entity", "acme/tenant/acme").await;
+    let record: Value = serde_json::from_str(entries.last().unwrap()["record"].as_s().unwrap()).unwrap();
+    let expected = json!({ "second_approval_above": [{ "USD": 5 }, null], "four_eyes": [true, false] });
+    assert_eq!(record["changes"], expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn settings_of_the_wrong_form_are_refused_with_every_field_named() {
     let world = World::new().await;
     let bad = json!({

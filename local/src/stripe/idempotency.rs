@@ -43,7 +43,10 @@ pub(super) enum Verdict {
 impl Keys {
     /// Judges a request, and marks the key as running where it is to be executed.
     pub fn begin(&mut self, key: &str, request: &str, request_id: &str, now: Time) -> Verdict {
-        self.0.retain(|_, entry| now < entry.first_used.plus(LIFETIME));
+        // Forgotten when it is next asked for: a sweep through all keys would cost more with each.
+        if self.0.get(key).is_some_and(|entry| now >= entry.first_used.plus(LIFETIME)) {
+            self.0.remove(key);
+        }
         match self.0.get(key) {
             Some(entry) if entry.request != request => Verdict::OtherParameters,
             Some(Entry { answer: Some(saved), .. }) => Verdict::Replay(saved.clone()),
