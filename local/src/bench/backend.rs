@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::clock::Clock;
 use shared::flow::invoice::created;
-use shared::model::audit::{Actor, Audited, GENESIS};
-use shared::model::invoice::{Approval, Counterparty, Invoice, InvoiceStatus, Kind};
+use shared::model::audit::{Actor, Audited};
+use shared::model::invoice::{Approval, Counterparty, Draft, Invoice, InvoiceStatus, Kind};
+use shared::money::Money;
 use shared::store::commit::Commit;
 use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
@@ -71,38 +72,28 @@ async fn enter(stack: Stack, number: u32) -> Result<(), BenchError> {
     let id = invoice_id(number);
     let tenant: shared::id::TenantId = TENANT.parse().map_err(BenchError::stack)?;
     let admin: shared::id::UserId = ADMIN.parse().map_err(BenchError::stack)?;
-    let mut invoice = Invoice {
+    let counterparty = Counterparty {
+        name: "Office Supplies Ltd".to_owned(),
+        email: None,
+        customer_id: None,
+        vendor_id: None,
+        stripe_account: None,
+        paypal_email: None,
+        plaid_method_id: None,
+    };
+    let mut invoice = Invoice::enter(Draft {
         tenant_id: tenant.clone(),
         invoice_id: id.parse().map_err(BenchError::stack)?,
-        invoice_number: id.clone(),
+        invoice_number: None,
         kind: Kind::Payable,
-        counterparty: Counterparty {
-            name: "Office Supplies Ltd".to_owned(),
-            email: None,
-            customer_id: None,
-            vendor_id: None,
-            stripe_account: None,
-            paypal_email: None,
-            plaid_method_id: None,
-        },
-        amount: 50_000,
-        currency: "USD".parse().map_err(BenchError::stack)?,
+        counterparty,
+        money: Money { amount_minor: 50_000, currency: "USD".parse().map_err(BenchError::stack)? },
         due_date: None,
         description: None,
-        status: InvoiceStatus::Draft,
-        approvals: Vec::new(),
         created_by: admin.clone(),
         created_at: now,
         fingerprint: shared::id::fingerprint(&[&id]),
-        attempts: 0,
-        payments: Vec::new(),
-        current: None,
-        also_paid: Vec::new(),
-        schedule_id: None,
-        disputed: false,
-        version: 0,
-        audit_head: GENESIS.to_owned(),
-    };
+    });
     let actor = Actor { tenant_id: tenant, user_id: admin.clone(), request_id: "bench".to_owned() };
     let first = invoice.record(&actor, "create", &created(&invoice), now);
     invoice.status = InvoiceStatus::Approved;

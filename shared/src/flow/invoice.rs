@@ -10,8 +10,8 @@ use super::{Invocation, Stop, permitted, require};
 use crate::app::App;
 use crate::bounds;
 use crate::id::{InvoiceId, fingerprint};
-use crate::model::audit::{Audited, Entry, GENESIS, Head, is_intact};
-use crate::model::invoice::{Counterparty, Invoice, InvoiceStatus, Kind};
+use crate::model::audit::{Audited, Entry, Head, is_intact};
+use crate::model::invoice::{Counterparty, Draft, Invoice, InvoiceStatus, Kind};
 use crate::model::payment::Payment;
 use crate::model::tenant::{Member, Settings};
 use crate::money::Money;
@@ -69,30 +69,19 @@ pub async fn create(app: &App, invocation: &Invocation, order: &InvoiceOrder) ->
         (None, Some(key)) => InvoiceId::keyed(tenant, key),
         (None, None) => InvoiceId::new(now),
     };
-    let mut invoice = Invoice {
+    let mut invoice = Invoice::enter(Draft {
         tenant_id: tenant.clone(),
-        invoice_number: order.invoice_number.clone().unwrap_or_else(|| id.to_string()),
         invoice_id: id,
+        invoice_number: order.invoice_number.clone(),
         kind: order.kind,
         counterparty: order.counterparty.clone(),
-        amount: order.money.amount_minor,
-        currency: order.money.currency,
+        money: order.money,
         due_date: order.due_date.clone(),
         description: None,
-        status: InvoiceStatus::Draft,
-        approvals: Vec::new(),
         created_by: invocation.actor.user_id.clone(),
         created_at: now,
         fingerprint: order.fingerprint.clone(),
-        attempts: 0,
-        payments: Vec::new(),
-        current: None,
-        also_paid: Vec::new(),
-        schedule_id: None,
-        disputed: false,
-        version: 0,
-        audit_head: GENESIS.to_owned(),
-    };
+    });
     let entry = invoice.record(&invocation.actor, "create", &created(&invoice), now);
     let mut commit = Commit::default();
     commit.invoice(&app.store, &invoice, 0);

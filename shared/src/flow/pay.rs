@@ -18,8 +18,8 @@ use crate::bounds;
 use crate::gateway::stripe::{self, amount};
 use crate::id::{InvoiceId, PaymentId, UserId, hash_hex};
 use crate::model::alert::RunAction;
-use crate::model::audit::{Audited, Entry, GENESIS};
-use crate::model::invoice::{Approval, Invoice, InvoiceStatus};
+use crate::model::audit::{Audited, Entry};
+use crate::model::invoice::{Approval, Draft, Invoice, InvoiceStatus};
 use crate::model::method::{Method, Owner, default_key};
 use crate::model::payment::{Frozen, Gateway, Payment, PaymentMethod, PaymentStatus};
 use crate::model::tenant::{Member, Settings};
@@ -296,31 +296,19 @@ async fn refused(
 /// The invoice that a payment makes, before it is written.
 fn draft(app: &App, invocation: &Invocation, order: &PayOrder) -> Result<Invoice, Stop> {
     let Target::New(new) = &order.request.target else { return Err(Stop::Impossible("no invoice to make")) };
-    let id = invoice_id(invocation, order)?;
-    Ok(Invoice {
+    Ok(Invoice::enter(Draft {
         tenant_id: invocation.tenant().clone(),
-        invoice_number: id.to_string(),
-        invoice_id: id,
+        invoice_id: invoice_id(invocation, order)?,
+        invoice_number: None,
         kind: new.kind,
         counterparty: new.counterparty.clone(),
-        amount: new.money.amount_minor,
-        currency: new.money.currency,
+        money: new.money,
         due_date: None,
         description: Some(new.description.clone()),
-        status: InvoiceStatus::Draft,
-        approvals: Vec::new(),
         created_by: invocation.actor.user_id.clone(),
         created_at: app.clock.now(),
         fingerprint: order.fingerprint.clone(),
-        attempts: 0,
-        payments: Vec::new(),
-        current: None,
-        also_paid: Vec::new(),
-        schedule_id: None,
-        disputed: false,
-        version: 0,
-        audit_head: GENESIS.to_owned(),
-    })
+    }))
 }
 
 /// Writes the intent down: invoice `approved → paying`, payment `processing`, audit. Takes the only right to send.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::audit::audited;
+use super::audit::{GENESIS, audited};
 use super::names;
 use crate::clock::Time;
 use crate::id::{InvoiceId, MethodId, PartyId, PaymentId, ScheduleId, TenantId, UserId, hash_hex};
@@ -134,7 +134,63 @@ pub struct Invoice {
 
 audited!(Invoice, "invoice", invoice_id);
 
+/// What an invoice is made of.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// The record.
+    pub invoice_id: InvoiceId,
+    /// For people; else the id.
+    pub invoice_number: Option<String>,
+    /// Which way the money goes.
+    pub kind: Kind,
+    /// The other side.
+    pub counterparty: Counterparty,
+    /// What is owed.
+    pub money: Money,
+    /// `YYYY-MM-DD`.
+    pub due_date: Option<String>,
+    /// What it says in the gateway's statement.
+    pub description: Option<String>,
+    /// Who enters it.
+    pub created_by: UserId,
+    /// When.
+    pub created_at: Time,
+    /// Of the request that makes it.
+    pub fingerprint: String,
+}
+
 impl Invoice {
+    /// A draft that nobody has approved, and that is not written down yet.
+    #[must_use]
+    pub fn enter(draft: Draft) -> Self {
+        Self {
+            tenant_id: draft.tenant_id,
+            invoice_number: draft.invoice_number.unwrap_or_else(|| draft.invoice_id.to_string()),
+            invoice_id: draft.invoice_id,
+            kind: draft.kind,
+            counterparty: draft.counterparty,
+            amount: draft.money.amount_minor,
+            currency: draft.money.currency,
+            due_date: draft.due_date,
+            description: draft.description,
+            status: InvoiceStatus::Draft,
+            approvals: Vec::new(),
+            created_by: draft.created_by,
+            created_at: draft.created_at,
+            fingerprint: draft.fingerprint,
+            attempts: 0,
+            payments: Vec::new(),
+            current: None,
+            also_paid: Vec::new(),
+            schedule_id: None,
+            disputed: false,
+            version: 0,
+            audit_head: GENESIS.to_owned(),
+        }
+    }
+
     /// What is owed.
     #[must_use]
     pub fn money(&self) -> Money {
