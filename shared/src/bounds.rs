@@ -57,7 +57,10 @@ pub const SEND_WINDOW: Duration = Duration::from_secs(120);
 /// How long after the window a failure that is not the reply to the open send is believed.
 pub const SEND_MARGIN: Duration = Duration::from_secs(30);
 
-/// Stripe keeps an idempotency key for at least 24 h; re-sends stop this long after the first send.
+/// How long Stripe keeps an idempotency key at least.
+pub const STRIPE_KEY: Duration = Duration::from_hours(24);
+
+/// Re-sends stop this long after the first send, well before the key may be forgotten.
 pub const STRIPE_RESEND: Duration = Duration::from_hours(20);
 
 /// When recovery first looks at a reservation.
@@ -86,8 +89,9 @@ pub const ACTION_LIFETIME: Duration = Duration::from_hours(24);
 /// Clock differences between us and a gateway that a look-up by time allows for.
 pub const LOOKUP_SKEW: Duration = Duration::from_mins(5);
 
-/// Pages of 100 that a look-up by time reads: 2,000 payments of one customer while one of them may have been sent.
-pub const LOOKUP_PAGES: usize = 20;
+/// Pages of 100 that a look-up by time reads: 10,000 payments of one customer in a day. The deadline usually ends it
+/// first.
+pub const LOOKUP_PAGES: usize = 100;
 
 /// Tries of a read by the AWS clients, and the first pause between them (full jitter, doubled each time).
 pub const AWS_TRIES: u32 = 4;

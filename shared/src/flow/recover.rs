@@ -110,12 +110,15 @@ pub(super) async fn look_up(
     secret: Arc<StripeSecret>,
 ) -> (Found, Arc<StripeSecret>) {
     let time = || invocation.gateway_time(app);
-    let found = app.stripe.find(&secret, payment, &time).await;
+    let until = retry::created_until(app.clock.now(), payment.created_at, payment.send_until);
+    let found = app.stripe.find(&secret, payment, until, &time).await;
     if !matches!(found, Found::Unanswered(Trouble::KeyRefused)) {
         return (found, secret);
     }
     match app.secrets.stripe_anew(&payment.tenant_id).await {
-        Ok(fresh) if fresh.account == payment.frozen.account => (app.stripe.find(&fresh, payment, &time).await, fresh),
+        Ok(fresh) if fresh.account == payment.frozen.account => {
+            (app.stripe.find(&fresh, payment, until, &time).await, fresh)
+        }
         _ => (found, secret),
     }
 }

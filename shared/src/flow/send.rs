@@ -155,7 +155,8 @@ async fn look_up(
     sent: &mut Sent,
 ) -> bool {
     let time = || invocation.gateway_time(app);
-    let Found::Object(answer) = app.stripe.find(secret, payment, &time).await else { return false };
+    let until = retry::created_until(app.clock.now(), payment.created_at, payment.send_until);
+    let Found::Object(answer) = app.stripe.find(secret, payment, until, &time).await else { return false };
     if !matches!(answer.outcome, Outcome::Succeeded | Outcome::Pending | Outcome::RequiresAction) {
         return false;
     }

@@ -33,6 +33,13 @@ pub fn key_protects(now: Time, created_at: Time) -> bool {
     now < created_at.plus(bounds::STRIPE_RESEND)
 }
 
+/// Until when a payment may have been created at the gateway. While its key protects, a send that arrived late is found
+/// by sending again, and the last fence will do; afterwards only the look-up is left, and it looks at the whole time.
+#[must_use]
+pub fn created_until(now: Time, created_at: Time, send_until: Time) -> Time {
+    if key_protects(now, created_at) { send_until } else { send_until.max(created_at.plus(bounds::STRIPE_KEY)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

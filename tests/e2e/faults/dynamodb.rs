@@ -50,15 +50,28 @@ impl std::fmt::Debug for Connector {
 }
 
 impl HttpConnector for Connector {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
         let (wire, real) = (self.wire.clone(), self.real.clone());
         HttpConnectorFuture::new(async move {
             let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
             let operation = target.split('.').next_back().unwrap_or_default().to_owned();
-            let body = Bytes::copy_from_slice(request.body().bytes().unwrap_or_default());
+            let body = without_token(&mut request);
             wire.pass::<DynamoDb>(&operation, &body, async move { real.call(request).await }).await
         })
     }
+}
+
+/// DynamoDB forgets a transaction's token after ten minutes: what a commit knows of itself must not hang on it.
+fn without_token(request: &mut HttpRequest) -> Bytes {
+    let sent = Bytes::copy_from_slice(request.body().bytes().unwrap_or_default());
+    let Ok(mut body) = serde_json::from_slice::<Value>(&sent) else { return sent };
+    if body.as_object_mut().and_then(|members| members.remove("ClientRequestToken")).is_none() {
+        return sent;
+    }
+    let body = body.to_string();
+    request.headers_mut().insert("content-length", body.len().to_string());
+    *request.body_mut() = SdkBody::from(body.clone());
+    body.into()
 }
 
 struct DynamoDb;

@@ -19,6 +19,7 @@ use self::transport::{Reply, Request};
 pub use self::transport::{Stripe, http_client};
 use super::{Answer, Found, Outcome, Trouble};
 use crate::bounds;
+use crate::clock::Time;
 use crate::model::payment::Payment;
 use crate::secrets::StripeSecret;
 
@@ -68,17 +69,19 @@ impl Stripe {
     /// Looks a payment up: by the gateway's id when it is known, else by customer, time and our id in the metadata.
     /// (Search lags behind; it is not used.)
     ///
-    /// `time` is what there is for the next request; `None` ends the look-up.
+    /// `until` is when it may have been created at the latest; `time` what there is for the next request, where `None`
+    /// ends the look-up.
     pub async fn find(
         &self,
         secret: &StripeSecret,
         payment: &Payment,
+        until: Time,
         time: &(impl Fn() -> Option<Duration> + Sync),
     ) -> Found {
         match (payment.reference(), time()) {
             (_, None) => Found::Unanswered(Trouble::Unreachable),
             (Some(reference), Some(timeout)) => self.read(secret, payment, reference, timeout).await,
-            (None, _) => self.find_by_id(secret, payment, time).await,
+            (None, _) => self.find_by_id(secret, payment, until, time).await,
         }
     }
 
@@ -99,11 +102,11 @@ impl Stripe {
         &self,
         secret: &StripeSecret,
         payment: &Payment,
+        until: Time,
         time: &(impl Fn() -> Option<Duration> + Sync),
     ) -> Found {
         let from = payment.created_at.minus(bounds::LOOKUP_SKEW).seconds();
-        // No send starts later than the last fence.
-        let to = payment.send_until.plus(bounds::LOOKUP_SKEW).seconds();
+        let to = until.plus(bounds::LOOKUP_SKEW).seconds();
         let mut after: Option<String> = None;
         for _ in 0..bounds::LOOKUP_PAGES {
             let Some(timeout) = time() else { return Found::Unanswered(Trouble::Unreachable) };
