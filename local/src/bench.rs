@@ -32,10 +32,10 @@ use crate::stack;
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Options {
     /// How many invoices are paid
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=999_999))]
     payments: u32,
     /// How many at a time
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     concurrency: usize,
     /// How long Stripe takes for an answer, in milliseconds
     #[arg(long, default_value_t = 50)]
@@ -87,6 +87,7 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
     // The first payment opens the connections and fills the caches: the start of a sandbox, not the cost of a payment.
     let first = pay(app.clone(), invoice_id(options.payments)).await?;
     meter.reset();
+    let idle = ticks();
 
     let bar = ProgressBar::new(u64::from(options.payments));
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta} left") {
@@ -109,6 +110,8 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
     let elapsed = started.elapsed();
     bar.finish_and_clear();
     report(options, first, &mut times, elapsed, &meter);
+    println!("processor time        {} ms per payment", per_payment(ticks().saturating_sub(idle), options.payments));
+    println!("peak memory           {} (this process: the function)", peak_memory());
     child.kill().await?;
     Ok(())
 }
@@ -185,8 +188,6 @@ fn report(options: Options, first: Duration, times: &mut [Duration], elapsed: Du
     );
     println!("write units           {} per payment, indexes included", each(cost.write_tenths));
     println!("read units            {} per payment", each(cost.read_tenths));
-    println!("processor time        {} ms per payment", processor_time(options.payments));
-    println!("peak memory           {} (this process: the function)", peak_memory());
 }
 
 fn millis(duration: Duration) -> String {
@@ -198,13 +199,17 @@ fn thousandths(number: u64) -> String {
     format!("{}.{:03}", number / 1_000, number % 1_000)
 }
 
-/// Processor time of this process for each payment, in milliseconds, as Linux counts it in hundredths of a second.
-fn processor_time(payments: u32) -> String {
+/// Hundredths of a second for each payment, in milliseconds.
+fn per_payment(ticks: u64, payments: u32) -> String {
+    thousandths(ticks.saturating_mul(10_000) / u64::from(payments.max(1)))
+}
+
+/// Processor time of this process so far, in hundredths of a second, as Linux counts it.
+fn ticks() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // User and system time are the 12th and 13th field after the name, which may hold blanks.
     let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
-    let ticks: u64 = fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-    thousandths(ticks.saturating_mul(10_000) / u64::from(payments.max(1)))
+    fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
 }
 
 /// The most memory that this process has had, as Linux counts it.

@@ -69,7 +69,14 @@ async fn a_first_approval_counts_only_while_its_member_could_still_give_it() {
     assert_eq!(approve(&world, "jdoe", &invoice).await.status, 202);
     world.member("jdoe", &["approver"], Some(1)).await;
     assert_eq!(approve(&world, "mary", &invoice).await.status, 202, "one approval is left, hers");
-    assert_eq!(approve(&world, ADMIN, &invoice).await.status, 200);
+    // The admin created it: his approval counts until four eyes are asked for.
+    let other = world.draft(json!({})).await;
+    assert_eq!(approve(&world, ADMIN, &other).await.status, 202);
+    let both = json!({ "second_approval_above": { "USD": 40_000 }, "four_eyes": true });
+    assert_eq!(world.settings(both).await.status, 200);
+    assert_eq!(approve(&world, "mary", &other).await.status, 202);
+    world.member("jdoe", &["approver"], Some(50_000)).await;
+    assert_eq!(approve(&world, "jdoe", &invoice).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,6 +43,10 @@ async fn conflicts_throttling_and_lost_answers_of_a_commit_change_nothing_about_
             Fault::ErrorBefore,
             Fault::ErrorAfter,
         ] {
+            if call == 1 && fault == Fault::Conflict {
+                // Reads know none.
+                continue;
+            }
             let stage = Stage::new().await;
             let world = &stage.world;
             let invoice = world.approved(json!({})).await;

@@ -27,7 +27,8 @@ pub fn is_in(text: &str) -> bool {
 }
 
 /// Groups of digits on cards: Visa and most others, those with 19 digits, American Express, Diners Club.
-const LAYOUTS: [&[usize]; 5] = [&[4, 4, 4, 4], &[4, 4, 4, 4, 3], &[4, 6, 5], &[4, 6, 4], &[8, 8]];
+const LAYOUTS: [&[usize]; 8] =
+    [&[4, 4, 4, 4], &[4, 4, 4, 4, 3], &[4, 6, 5], &[4, 6, 4], &[8, 8], &[8, 4, 4], &[12, 4], &[4, 8, 4]];
 
 /// What separates the groups of one number: blanks, dashes, slashes and the like, at most so many.
 const SEPARATOR: usize = 3;
@@ -62,24 +63,25 @@ impl Group {
 fn groups(text: &str) -> Vec<Group> {
     let chars: Vec<char> = text.chars().collect();
     let mut groups: Vec<Group> = Vec::new();
-    let (mut at, mut end) = (0, 0);
+    let (mut at, mut end, mut before) = (0, 0, Before::Nothing);
     while let Some(c) = chars.get(at) {
-        let Some(_) = digit(*c) else {
+        let digits: Vec<u8> = chars.get(at..).unwrap_or_default().iter().map_while(|c| digit(*c)).collect();
+        if digits.is_empty() {
+            before = match before {
+                _ if !is_word(*c) => Before::Nothing,
+                Before::Id => Before::Id,
+                _ if *c == '_' => Before::Id,
+                _ => Before::Word,
+            };
             at += 1;
             continue;
-        };
-        let digits: Vec<u8> = chars.get(at..).unwrap_or_default().iter().map_while(|c| digit(*c)).collect();
-        let word: Vec<char> =
-            chars.get(..at).unwrap_or_default().iter().rev().take_while(|c| is_word(**c)).copied().collect();
-        let before = match word.as_slice() {
-            [] => Before::Nothing,
-            letters if letters.iter().all(|c| c.is_alphabetic()) => Before::Word,
-            _ => Before::Id,
-        };
+        }
         let distance = at - end;
         at += digits.len();
         end = at;
         groups.push(Group { digits, before, goes_on: chars.get(at).is_some_and(|c| c.is_alphanumeric()), distance });
+        // What follows at once belongs to a word with digits in it.
+        before = Before::Id;
     }
     groups
 }
@@ -183,6 +185,8 @@ mod tests {
             ),
             json!("3782 822463 10005"),
             json!("42424242 42424242"),
+            json!("42424242 4242 4242"),
+            json!("424242424242-4242"),
             json!("4242 - 4242 - 4242 - 4242"),
             json!("4242424242424242_"),
         ];

@@ -1,7 +1,7 @@
 //! A person's word on a payment that nobody can look up any more.
 //!
 //! Taken only when the key has expired, so that no send can execute it any more, and a look-up has just found nothing
-//! that is believed, or can't be made for want of the account's secret.
+//! that is believed. Without the account's secret only "executed" is taken: it pays nothing a second time.
 
 use super::recover::{account_secret, look_up, touch};
 use super::send::Sent;
@@ -64,8 +64,17 @@ pub async fn resolve(app: &App, invocation: &Invocation, id: &str, resolution: &
                     return Err(not_resolvable(&payment, "The gateway does not answer; try again."));
                 }
                 Found::Object(answer) => {
+                    let found_outcome = answer.outcome.clone();
                     let sent = Sent::found(&payment, answer);
-                    // What is not believed ends nothing: the person's word does.
+                    // What is not believed ends nothing: a person's word does. But "not executed" needs an object that
+                    // will not be.
+                    let may_be_executed = !resolution.executed && found_outcome != Outcome::Canceled;
+                    if sent.mismatch && may_be_executed {
+                        return Err(not_resolvable(
+                            &payment,
+                            "The gateway shows an object of another amount for it; cancel that first.",
+                        ));
+                    }
                     if !sent.mismatch {
                         let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };
                         let payment = settle(app, invocation, (payment, invoice), &finding, Pace::Touch).await?;
@@ -76,10 +85,10 @@ pub async fn resolve(app: &App, invocation: &Invocation, id: &str, resolution: &
             }
             said(app, invocation, &payment, &secret, resolution).await?
         }
-        // Nobody can be asked any more: the alert has called this person for that.
-        Err(Trouble::OtherAccount) if resolution.gateway_reference.is_none() => word(resolution),
+        // Nobody can be asked any more. "Executed" pays nothing a second time; "not executed" would free the invoice.
+        Err(Trouble::OtherAccount) if resolution.executed && resolution.gateway_reference.is_none() => word(resolution),
         Err(Trouble::OtherAccount) => {
-            let why = "The tenant's secret names another gateway account, so that gateway_reference can't be checked; leave it out.";
+            let why = "The tenant's secret names another gateway account, or is gone; restore it, so that it can be looked up.";
             return Err(not_resolvable(&payment, why));
         }
         Err(_) => return Err(not_resolvable(&payment, "The tenant's secret can't be read; try again later.")),

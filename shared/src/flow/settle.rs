@@ -284,7 +284,12 @@ pub fn waits_until(payment: &Payment) -> Time {
 
 /// Past the key's lifetime a look-up that finds nothing, or nothing that says something, leaves only a person.
 fn is_lost_for_good(now: Time, payment: &Payment, finding: &Finding) -> bool {
-    let found_nothing = matches!(finding.sent.outcome, Outcome::Unknown(_));
+    let found_nothing = match finding.sent.outcome {
+        Outcome::Unknown(Trouble::Undecided) => true,
+        // Known at the gateway, it is only not answered for just now.
+        Outcome::Unknown(_) => payment.status == PaymentStatus::Processing && payment.reference().is_none(),
+        _ => false,
+    };
     finding.source == Source::Lookup && found_nothing && !retry::key_protects(now, payment.created_at)
 }
 
@@ -354,7 +359,9 @@ pub fn alert_about_payment(payment: &Payment, kind: AlertKind, at: Time) -> Aler
         AlertKind::OutcomeUnknown if payment.reference().is_some() => {
             "is open at the gateway and says nothing about money; cancel it"
         }
-        AlertKind::OutcomeUnknown => "can't be found at the gateway, and its key has expired",
+        AlertKind::OutcomeUnknown => {
+            "is not to be found at the gateway, or the gateway does not say, and its key has expired"
+        }
         AlertKind::AnswerMismatch => "differs from what the gateway shows",
         AlertKind::AccountChanged => "was reserved for another gateway account than the secret names",
         _ => "was refused by the gateway as a request",

@@ -51,7 +51,9 @@ pub fn approve(
     }
     let stands = |approval: &&Approval| {
         earlier.get(&approval.user_id).is_some_and(|member| {
-            member.may(Permission::InvoicesApprove) && member.approval_limits.cover(invoice.money())
+            member.may(Permission::InvoicesApprove)
+                && member.approval_limits.cover(invoice.money())
+                && four_eyes(settings, member, &invoice.created_by, None).is_none()
         })
     };
     let mut approvals: Vec<Approval> = invoice.approvals.iter().filter(stands).cloned().collect();

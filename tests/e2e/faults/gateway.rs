@@ -66,7 +66,9 @@ impl Gateway {
                     let service = service_fn(move |request: Request<Incoming>| {
                         let gateway = gateway.clone();
                         async move {
-                            gateway.call(request).await.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset))
+                            // A task of its own: what has arrived goes on even if the caller hangs up.
+                            let reply = tokio::spawn(async move { gateway.call(request).await }).await;
+                            reply.ok().flatten().ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset))
                         }
                     });
                     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
@@ -144,11 +146,23 @@ impl Language for OverHttp {
         let (parts, body) = reply?.into_parts();
         let bytes = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         let mut value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        for name in ["amount", "amount_received"] {
-            if let Some(amount) = value.get_mut(name) {
-                *amount = json!(amount.as_i64().unwrap_or_default() + 1);
+        raise(&mut value);
+        Some(Response::from_parts(parts, Body::from(value.to_string())))
+    }
+}
+
+/// One more in every amount, wherever it stands.
+fn raise(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value.as_i64() {
+                    Some(amount) if name == "amount" || name == "amount_received" => *value = json!(amount + 1),
+                    _ => raise(value),
+                }
             }
         }
-        Some(Response::from_parts(parts, Body::from(value.to_string())))
+        Value::Array(values) => values.iter_mut().for_each(raise),
+        _ => {}
     }
 }

@@ -150,6 +150,9 @@ async fn recovery_a_reader_and_a_second_payment_at_the_same_moment_send_it_again
         world.sweep().await;
         assert_eq!(world.invoice(&invoice).await["status"], json!("paid"));
         assert_eq!(world.charged(&invoice), [50_000], "after {passed} s");
+        let requests = world.stack.stripe.requests();
+        let sends = requests.iter().filter(|one| one.method == "POST" && one.path == "/v1/payment_intents").count();
+        assert_eq!(sends, 3 + 1, "after {passed} s: one of them sent it again");
         Books::of(&world).await.at_rest();
     }
 }

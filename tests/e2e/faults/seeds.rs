@@ -126,7 +126,9 @@ impl Play {
             }
             6 | 7 => {
                 let sweep = self.stage.sweep();
-                let plan = self.plan();
+                let mut plan = self.plan();
+                // A sweep has tasks of its own, which would not stand still with it; readers recover in the same way.
+                plan.retain(|_, fault| !matches!(fault, Fault::FreezeBefore | Fault::FreezeAfter));
                 let end = self.stage.wire.run(plan, async move {
                     sweep.await;
                     None
@@ -270,6 +272,7 @@ async fn play(seed: u64) {
         Books::of(&play.stage.world).await.always();
     }
     play.heal().await;
+    assert!(play.stage.world.stack.stripe.books("acct_other").is_empty(), "charged in another account");
     let books = Books::of(&play.stage.world).await;
     books.at_rest();
     play.told(&books);
@@ -286,7 +289,7 @@ fn held(seed: u64) -> bool {
 
 #[test]
 fn whatever_breaks_an_invoice_is_charged_once_and_the_books_agree() {
-    let variable = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let variable = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let seeds = match variable("FAULT_SEED") {
         Some(one) => one..one + 1,
         None => 0..variable("FAULT_SEEDS").unwrap_or(SEEDS),

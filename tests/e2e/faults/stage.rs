@@ -99,6 +99,8 @@ impl Stage {
         match path.split(['/', '?']).nth(1) {
             Some("payments") => pay::router(app),
             Some("invoices") => invoices::router(app),
+            Some("payment-methods") => payment_methods::router(app),
+            Some("tenant" | "members") => settings::router(app),
             other => panic!("no function for {other:?}"),
         }
     }

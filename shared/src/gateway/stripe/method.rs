@@ -140,7 +140,9 @@ impl Stripe {
         let mut found: Customer = object(&reply, customer)?;
         if !found.deleted && !found.metadata.contains_key("tenant_id") && !found.metadata.contains_key("owner") {
             let key = uuid::Uuid::new_v4().to_string();
-            let reply = self.post_once(secret, timeout, &path, &marks(tenant, owner), &key).await?;
+            self.post_once(secret, timeout, &path, &marks(tenant, owner), &key).await?;
+            // Read again: of two who claim it at once, the marks that stay decide.
+            let reply = self.get_once(secret, timeout, &path).await?;
             found = object(&reply, customer)?;
         }
         let marked = |key: &str, ours: &str| found.metadata.get(key).is_some_and(|value| value == ours);

@@ -89,7 +89,9 @@ impl Stripe {
     pub async fn read(&self, secret: &StripeSecret, payment: &Payment, reference: &str, timeout: Duration) -> Found {
         let path = format!("/v1/payment_intents/{}", transport::segment(reference));
         match self.get(secret, &path, &[], &payment.frozen.api_version, timeout).await {
-            Ok(reply) if reply.status == 404 => Found::Nothing,
+            Ok(reply) if reply.status == 404 && reply.error().code.as_deref() == Some("resource_missing") => {
+                Found::Nothing
+            }
             Ok(reply) => match reply.object::<Intent>() {
                 Some(intent) => Found::Object(classify::intent(&intent)),
                 None => Found::Unanswered(classify::trouble(&reply)),
