@@ -46,7 +46,8 @@ pub async fn resolve(app: &App, invocation: &Invocation, id: &str, resolution: &
         return Err(Stop::refused(Refusal::new(Code::FourEyes, detail)));
     }
 
-    let payment = touch(app, invocation, payment).await?.payment;
+    touch(app, invocation, payment.clone()).await?;
+    let (payment, invoice) = reread(app, &payment).await?;
     if payment.status != PaymentStatus::Processing {
         return Err(not_resolvable(&payment, "Its outcome is known."));
     }
@@ -54,7 +55,6 @@ pub async fn resolve(app: &App, invocation: &Invocation, id: &str, resolution: &
     if retry::key_protects(now, payment.created_at) || !retry::failure_is_final(now, payment.send_until) {
         return Err(not_resolvable(&payment, "It is still being looked up; that ends by itself."));
     }
-    let (payment, invoice) = reread(app, &payment).await?;
     let sent = match account_secret(app, &payment).await {
         Ok(secret) => {
             let (found, secret) = look_up(app, invocation, &payment, secret).await;

@@ -70,6 +70,8 @@ pub async fn settle(
 ) -> Result<Payment, Stop> {
     let (mut payment, mut invoice) = known;
     let own_fence = payment.send_until;
+    let by_person = matches!(finding.source, Source::Person { .. });
+    let looked_up = payment.clone();
     for round in 1..=bounds::DECISIONS {
         let now = app.clock.now();
         let (commit, settled) = match decide(app, &payment, &invoice, finding, own_fence) {
@@ -94,6 +96,13 @@ pub async fn settle(
                     break;
                 }
                 (payment, invoice) = reread(app, &payment).await?;
+                // A person's word rests on the look-up before it, and contradicts nobody who has found out more since.
+                let is_as_looked_up = payment.status == looked_up.status
+                    && payment.gateway_ref == looked_up.gateway_ref
+                    && payment.send_until == looked_up.send_until;
+                if by_person && !is_as_looked_up {
+                    return Ok(payment);
+                }
             }
             Err(CommitError::Store(error)) => return Err(error.into()),
             // Reserved and perhaps executed, not written down: recovery does that.
@@ -114,10 +123,6 @@ enum Decision {
 fn decide(app: &App, payment: &Payment, invoice: &Invoice, finding: &Finding, own_fence: Time) -> Decision {
     let now = app.clock.now();
     let by_person = matches!(finding.source, Source::Person { .. });
-    // A person's word is about an unknown outcome; it contradicts nobody who was faster.
-    if by_person && payment.status != PaymentStatus::Processing {
-        return Decision::Note;
-    }
     let answers_open_send = finding.source == Source::Reply && payment.send_until == own_fence;
     let (report, why) = match &finding.sent.outcome {
         Outcome::Succeeded => (Report::Succeeded, None),
