@@ -182,6 +182,8 @@ impl Stack {
             ("invoices".to_owned(), invoices::router(app.clone())),
             ("settings".to_owned(), settings::router(app.clone())),
             ("payment-methods".to_owned(), payment_methods::router(app.clone())),
+            ("refund".to_owned(), refund::router(app.clone())),
+            ("webhook".to_owned(), webhook::router(app.clone())),
         ]);
         let api_listener = bind(0).await?;
         let api_url = url(&api_listener)?;

@@ -132,3 +132,24 @@ pub const SWEEP_PER_SHARD: usize = 1_000;
 
 /// Payments that one sweep works on at a time.
 pub const SWEEP_CONCURRENCY: usize = 8;
+
+/// Body of a webhook, bytes.
+pub const WEBHOOK_BYTES: usize = 256 * 1024;
+
+/// Time for one webhook; gateways don't wait long.
+pub const WEBHOOK_TIME: Duration = Duration::from_secs(20);
+
+/// How far the time of a signature may be from ours, in both directions (Stripe's own libraries: 300 s).
+pub const SIGNATURE_AGE: Duration = Duration::from_secs(300);
+
+/// How long an event is remembered. Gateways deliver again for days, people for up to a month.
+pub const EVENT_TTL: Duration = Duration::from_hours(35 * 24);
+
+/// Younger than this, an event about something that is not in the books may be ahead of them.
+pub const EVENT_EARLY: Duration = Duration::from_hours(1);
+
+/// Pages of 100 that a look-up of a payment's refunds or disputes reads.
+pub const AFTERMATH_PAGES: usize = 20;
+
+/// Secrets that are kept. Anybody can ask a public URL for tenants that don't exist; those are dropped first.
+pub const SECRET_SLOTS: usize = 1_000;

@@ -98,6 +98,12 @@ id!(
     |text| is_ours(text, "sch_")
 );
 id!(
+    /// A refund, `ref_…`.
+    RefundId,
+    "a refund id is ref_ and 26 characters",
+    |text| is_ours(text, "ref_")
+);
+id!(
     /// A payment method, `mth_…`.
     MethodId,
     "a payment method id is mth_ and 26 characters",
@@ -115,6 +121,12 @@ impl UserId {
     #[must_use]
     pub fn system() -> Self {
         Self("system:recovery".to_owned())
+    }
+
+    /// Who acts when a gateway tells: the receiver of webhooks.
+    #[must_use]
+    pub fn webhook() -> Self {
+        Self("system:webhook".to_owned())
     }
 
     /// Whether it is one of our own names, which no caller may have.
@@ -135,6 +147,20 @@ impl PaymentId {
     #[must_use]
     pub fn attempt(tenant: &TenantId, invoice: &InvoiceId, attempt: u32) -> Self {
         Self(ours("pay_", &["attempt", tenant.as_str(), invoice.as_str(), &attempt.to_string()]))
+    }
+}
+
+impl RefundId {
+    /// Of a request: refunds always have an idempotency key.
+    #[must_use]
+    pub fn keyed(tenant: &TenantId, key: &str) -> Self {
+        Self(ours("ref_", &["refund", tenant.as_str(), key]))
+    }
+
+    /// Of a refund that was made at the gateway without us.
+    #[must_use]
+    pub fn external(tenant: &TenantId, gateway: &str, reference: &str) -> Self {
+        Self(ours("ref_", &["external", tenant.as_str(), gateway, reference]))
     }
 }
 

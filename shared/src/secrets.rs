@@ -82,6 +82,12 @@ impl Slot {
     }
 }
 
+/// Whether a slot is in use or holds a secret.
+fn is_worth_keeping(slot: &SharedSlot) -> bool {
+    let in_use = Arc::strong_count(slot) > 1;
+    in_use || slot.try_lock().is_ok_and(|slot| slot.as_ref().is_some_and(|slot| slot.value.is_ok()))
+}
+
 impl Secrets {
     /// Secrets named `<prefix>/<tenant>/<gateway>`.
     #[must_use]
@@ -119,6 +125,9 @@ impl Secrets {
         let name = format!("{}/{tenant}/stripe", self.prefix);
         let slot = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            if slots.len() >= bounds::SECRET_SLOTS && !slots.contains_key(&name) {
+                slots.retain(|_, slot| is_worth_keeping(slot));
+            }
             Arc::clone(slots.entry(name.clone()).or_default())
         };
         let mut slot = slot.lock().await;

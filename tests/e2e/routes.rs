@@ -15,6 +15,7 @@ fn template_and_routers_have_the_same_routes() {
         .chain(of("invoices", invoices::routes()))
         .chain(of("settings", settings::routes()))
         .chain(of("payment-methods", payment_methods::routes()))
+        .chain(of("refund", refund::routes()))
         .collect();
     let in_template: BTreeSet<String> = Template::bundled()
         .unwrap()

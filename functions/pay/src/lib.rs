@@ -12,6 +12,7 @@ use shared::api::caller::Caller;
 use shared::api::form::{Body, Empty};
 use shared::api::idempotency::IdempotencyKey;
 use shared::api::problem::Problem;
+use shared::api::resolution::resolution;
 use shared::api::{About, Params, Route, page, view};
 use shared::app::App;
 use shared::flow::pay::PayOrder;
@@ -103,11 +104,9 @@ async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>) ->
     let invocation = &caller.invocation;
     require(&app, invocation, Permission::PaymentsRead).await?;
     let payment = find_payment(&app, invocation, &id).await?;
-    let recovered = recover::touch(&app, invocation, payment).await?;
-    Ok(response::about(
-        &recovered.payment,
-        (StatusCode::OK, axum::Json(view::payment(&recovered.payment, recovered.next_action.as_ref()))).into_response(),
-    ))
+    let (payment, next_action) = recover::touch_payment(&app, invocation, payment).await?;
+    let view = view::payment(&payment, next_action.as_ref());
+    Ok(response::about(&payment, (StatusCode::OK, axum::Json(view)).into_response()))
 }
 
 async fn cancel_payment(
@@ -116,7 +115,7 @@ async fn cancel_payment(
     Path(id): Path<String>,
     _: Empty,
 ) -> Result<Response, Problem> {
-    let payment = cancel::cancel(&app, &caller.invocation, &id).await?;
+    let payment = cancel::cancel_payment(&app, &caller.invocation, &id).await?;
     Ok(response::state(&payment))
 }
 
@@ -126,7 +125,7 @@ async fn resolve_payment(
     Path(id): Path<String>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let resolution = request::resolution(body.map_err(|unreadable| unreadable.0)?)?;
-    let payment = resolve::resolve(&app, &caller.invocation, &id, &resolution).await?;
+    let resolution = resolution(body.map_err(|unreadable| unreadable.0)?)?;
+    let payment = resolve::resolve_payment(&app, &caller.invocation, &id, &resolution).await?;
     Ok(response::state(&payment))
 }

@@ -1,10 +1,9 @@
-//! The bodies of pay and resolve requests, parsed into what a flow can work with.
+//! The body of a pay request, parsed into what the flow can work with.
 
 use jiff::civil::Date;
 use shared::api::form::Fields;
 use shared::api::view::counterparty;
 use shared::bounds;
-use shared::flow::resolve::Resolution;
 use shared::id::{InvoiceId, MethodId, TenantId, UserId};
 use shared::model::invoice::Kind;
 use shared::model::payment::PaymentMethod;
@@ -84,27 +83,5 @@ fn when(body: &mut Fields) -> When {
             body.refuse(Code::InvalidField, FIELD, "\"immediate\" or a date as YYYY-MM-DD is expected.");
             When::Now
         }
-    }
-}
-
-/// The request of `POST /payments/{id}/resolve`.
-///
-/// # Errors
-/// All that is wrong with its form.
-pub fn resolution(mut body: Fields) -> Result<Resolution, Vec<Refusal>> {
-    let outcome = body.choice("outcome", &["executed", "not_executed"]);
-    let outcome = body.required("outcome", outcome);
-    let gateway_reference = body.text("gateway_reference", bounds::NAME_BYTES);
-    if gateway_reference.is_some() && outcome == Some("not_executed") {
-        body.refuse(Code::InvalidField, "gateway_reference", "What was not executed has no reference.");
-    }
-    let note = body.text("note", 2 * bounds::NAME_BYTES);
-    let note = body.required("note", note);
-    match (outcome, note, body.finish()) {
-        (Some(outcome), Some(note), Ok(())) => {
-            Ok(Resolution { executed: outcome == "executed", gateway_reference, note })
-        }
-        (_, _, Err(refusals)) => Err(refusals),
-        _ => Err(vec![Refusal::new(Code::Internal, "The form was read and is not there.")]),
     }
 }

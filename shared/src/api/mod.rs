@@ -7,6 +7,7 @@ pub mod card;
 pub mod form;
 pub mod idempotency;
 pub mod problem;
+pub mod resolution;
 pub mod view;
 
 use axum::Router;

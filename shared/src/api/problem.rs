@@ -43,6 +43,12 @@ impl Problem {
         self
     }
 
+    /// Whatever kept a webhook from being applied: `500`, so that the gateway delivers it again.
+    #[must_use]
+    pub fn again(stop: Stop) -> Self {
+        Self::failed(stop, Code::Internal, "The event could not be applied; deliver it again.")
+    }
+
     fn failed(stop: Stop, code: Code, detail: &str) -> Self {
         Self {
             refusals: vec![Refusal::new(code, detail)],
@@ -132,6 +138,7 @@ impl From<Stop> for Problem {
             stop @ Stop::Gateway(_) => {
                 Self::failed(stop, Code::GatewayUnavailable, "The gateway did not answer; send the same request again.")
             }
+            stop @ Stop::Early => Self::again(stop),
             stop @ Stop::Impossible(_) => Self::failed(stop, Code::Internal, "Something is wrong on our side."),
         }
     }

@@ -9,6 +9,7 @@ use crate::gateway::NextAction;
 use crate::model::confirmation;
 use crate::model::invoice::{Counterparty, Invoice};
 use crate::model::payment::{Payment, PaymentStatus};
+use crate::model::refund::Refund;
 use crate::policy::refusal::Code;
 
 /// A payment, as confirmed, read and listed.
@@ -28,7 +29,9 @@ pub fn payment(payment: &Payment, next_action: Option<&NextAction>) -> Value {
         "approved_by": payment.approved_by,
         "created_at": payment.created_at,
         "confirmation_number": confirmation::number(&payment.id),
-        "refundable": payment.refundable_minor,
+        "refundable": payment.refundable_minor.max(0),
+        "refunded": payment.refunds.refunded(),
+        "disputed": payment.disputed,
     });
     if let Some(members) = view.as_object_mut() {
         if payment.own_balance {
@@ -43,6 +46,29 @@ pub fn payment(payment: &Payment, next_action: Option<&NextAction>) -> Value {
                                "expires_at": waits_until(payment) });
             members.insert("next_action".to_owned(), view);
         }
+    }
+    view
+}
+
+/// A refund, as answered, read and listed.
+#[must_use]
+pub fn refund(refund: &Refund) -> Value {
+    let mut view = json!({
+        "id": refund.id,
+        "payment_id": refund.payment_id,
+        "gateway_payment_id": refund.frozen.payment,
+        "invoice_id": refund.invoice_id,
+        "amount": refund.amount,
+        "currency": refund.currency,
+        "status": refund.status,
+        "gateway_refund_id": refund.reference(),
+        "reason": refund.reason,
+        "external": refund.external,
+        "created_by": refund.created_by,
+        "created_at": refund.created_at,
+    });
+    if let (Some(members), Some(failure)) = (view.as_object_mut(), &refund.failure) {
+        members.insert("failure".to_owned(), json!({ "code": failure.code }));
     }
     view
 }

@@ -1,13 +1,16 @@
-//! Canceling a payment at its gateway; it is `canceled` only when the gateway confirms it.
+//! Canceling a payment or refund at its gateway; it is `canceled` only when the gateway confirms it.
 
 use super::recover::{account_secret, look_up, touch};
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, reread, settle};
-use super::{Invocation, Stop, find_payment, require};
+use super::{Invocation, Stop, find_payment, find_refund, require};
 use crate::app::App;
 use crate::gateway::{Found, Trouble};
 use crate::model::alert::RunAction;
+use crate::model::movement::Movement;
 use crate::model::payment::{Payment, PaymentStatus};
+use crate::model::refund::{Refund, RefundStatus};
+use crate::model::transition::Case;
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::roles::Permission;
 
@@ -15,52 +18,81 @@ use crate::policy::roles::Permission;
 ///
 /// # Errors
 /// `not_cancelable` says what stands in the way; the payment may have been settled by the look-up.
-pub async fn cancel(app: &App, invocation: &Invocation, id: &str) -> Result<Payment, Stop> {
+pub async fn cancel_payment(app: &App, invocation: &Invocation, id: &str) -> Result<Payment, Stop> {
     require(app, invocation, Permission::PaymentsRefund).await?;
     let payment = find_payment(app, invocation, id).await?;
-    let payment = touch(app, invocation, payment).await?.payment;
-    if payment.status == PaymentStatus::Canceled {
-        return Ok(payment);
+    Ok(cancel(app, invocation, Movement::Payment(&payment)).await?.payment)
+}
+
+/// Cancels a refund that is not final, by our id or the gateway's.
+///
+/// # Errors
+/// `not_cancelable` says what stands in the way; the refund may have been settled by the look-up.
+pub async fn cancel_refund(app: &App, invocation: &Invocation, id: &str) -> Result<Refund, Stop> {
+    require(app, invocation, Permission::PaymentsRefund).await?;
+    let refund = find_refund(app, invocation, id).await?;
+    let canceled = cancel(app, invocation, Movement::Refund(&refund)).await?;
+    canceled.refund.ok_or(Stop::Impossible("a refund's case without the refund"))
+}
+
+async fn cancel(app: &App, invocation: &Invocation, movement: Movement<'_>) -> Result<Case, Stop> {
+    touch(app, invocation, movement).await?;
+    // The reference may have been found by another execution.
+    let case = reread(app, movement).await?;
+    let movement = case.movement();
+    if is_canceled(movement) {
+        return Ok(case);
     }
-    if !payment.status.is_unsettled() {
-        return Err(not_cancelable(&payment, "It is final; money that moved goes back by a refund."));
+    if !movement.is_unsettled() {
+        let why = match movement {
+            Movement::Payment(_) => "It is final; money that moved goes back by a refund.",
+            Movement::Refund(_) => "It is final.",
+        };
+        return Err(not_cancelable(movement, why));
     }
-    let secret = match account_secret(app, &payment).await {
+    let secret = match account_secret(app, movement).await {
         Ok(secret) => secret,
         Err(Trouble::OtherAccount) => {
-            return Err(not_cancelable(&payment, "The tenant's secret names another gateway account, or is gone."));
+            return Err(not_cancelable(movement, "The tenant's secret names another gateway account, or is gone."));
         }
-        Err(_) => return Err(not_cancelable(&payment, "The tenant's secret can't be read; try again later.")),
+        Err(_) => return Err(not_cancelable(movement, "The tenant's secret can't be read; try again later.")),
     };
-    // The reference may have been found by another execution.
-    let (payment, invoice) = reread(app, &payment).await?;
-    let (found, secret) = look_up(app, invocation, &payment, secret).await;
+    let (found, secret) = look_up(app, invocation, movement, secret).await;
     let Found::Object(answer) = found else {
         return Err(not_cancelable(
-            &payment,
+            movement,
             "The gateway does not show it yet; try again later, or resolve it once the gateway's key has expired.",
         ));
     };
     let Some(reference) = answer.seen.as_ref().map(|seen| seen.reference.clone()) else {
-        return Err(not_cancelable(&payment, "The gateway shows no id for it."));
+        return Err(not_cancelable(movement, "The gateway shows no id for it."));
     };
-    let sent = Sent::found(&payment, answer);
-    if sent.mismatch {
-        return Err(not_cancelable(&payment, "The gateway's object differs from the reservation."));
+    if Sent::found(movement, answer).mismatch {
+        return Err(not_cancelable(movement, "The gateway's object differs from the reservation."));
     }
     let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
-    let Found::Object(answer) = app.stripe.cancel(&secret, &payment, &reference, timeout).await else {
-        return Err(not_cancelable(&payment, "The gateway did not confirm the cancellation; try again."));
+    let Found::Object(answer) = app.stripe.cancel(&secret, movement, &reference, timeout).await else {
+        return Err(not_cancelable(movement, "The gateway did not confirm the cancellation; try again."));
     };
-    let finding = Finding { sent: Sent::found(&payment, answer), source: Source::Lookup, action: RunAction::Recover };
-    let payment = settle(app, invocation, (payment, invoice), &finding, Pace::Check).await?;
-    match payment.status {
-        PaymentStatus::Canceled | PaymentStatus::Processing | PaymentStatus::RequiresAction => Ok(payment),
-        _ => Err(not_cancelable(&payment, "The gateway had executed or refused it before.")),
+    let sent = Sent::found(movement, answer);
+    let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };
+    let case = settle(app, invocation, case, &finding, Pace::Check).await?;
+    let movement = case.movement();
+    if is_canceled(movement) || movement.is_unsettled() {
+        return Ok(case);
+    }
+    Err(not_cancelable(movement, "The gateway had executed or refused it before."))
+}
+
+fn is_canceled(movement: Movement<'_>) -> bool {
+    match movement {
+        Movement::Payment(payment) => payment.status == PaymentStatus::Canceled,
+        Movement::Refund(refund) => refund.status == RefundStatus::Canceled,
     }
 }
 
-fn not_cancelable(payment: &Payment, why: &str) -> Stop {
-    let detail = format!("{} is {}. {why}", payment.id, payment.status);
-    Stop::refused(Refusal::new(Code::NotCancelable, detail).with("payment_status", payment.status.as_str()))
+fn not_cancelable(movement: Movement<'_>, why: &str) -> Stop {
+    let detail = format!("{} is {}. {why}", movement.id(), movement.status());
+    let member = format!("{}_status", movement.noun());
+    Stop::refused(Refusal::new(Code::NotCancelable, detail).with(&member, movement.status()))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::recover::touch;
+use super::recover::touch_payment;
 use super::settings::no_tenant;
 use super::{Invocation, Stop, permitted, require};
 use crate::app::App;
@@ -234,7 +234,7 @@ async fn look_up_current(app: &App, invocation: &Invocation, invoice: &Invoice) 
     if let Some(id) = &invoice.current
         && let Some(payment) = app.store.get::<Payment>(&Key::payment(&invoice.tenant_id, id)).await?
     {
-        touch(app, invocation, payment).await?;
+        touch_payment(app, invocation, payment).await?;
     }
     Ok(())
 }

@@ -196,7 +196,8 @@ fn refused(error: &MethodError) -> Stop {
     }
 }
 
-async fn default_of(app: &App, method: &Method) -> Result<Option<Method>, Stop> {
+/// The default of the method's owner.
+pub(super) async fn default_of(app: &App, method: &Method) -> Result<Option<Method>, Stop> {
     let key = Key::new(Table::PaymentMethods, &method.tenant_id, method.default_key());
     Ok(app.store.get(&key).await?)
 }

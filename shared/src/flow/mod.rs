@@ -2,12 +2,16 @@
 //!
 //! A flow reads, lets `policy` and `model` decide, commits, and calls a gateway only after the intent is written.
 
+pub mod alert;
 pub mod cancel;
 pub mod invoice;
 pub mod member;
 pub mod method;
 pub mod pay;
+pub mod receive;
+pub mod record;
 pub mod recover;
+pub mod refund;
 pub mod refuse;
 pub mod resolve;
 pub mod send;
@@ -19,9 +23,10 @@ use std::time::Duration;
 use crate::app::App;
 use crate::bounds;
 use crate::clock::Time;
-use crate::id::{PaymentId, TenantId};
+use crate::id::{PaymentId, RefundId, TenantId};
 use crate::model::audit::Actor;
 use crate::model::payment::Payment;
+use crate::model::refund::Refund;
 use crate::model::tenant::Member;
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::retry;
@@ -29,7 +34,7 @@ use crate::policy::roles::Permission;
 use crate::secrets::SecretError;
 use crate::store::commit::CommitError;
 use crate::store::list::ListError;
-use crate::store::{Key, StoreError};
+use crate::store::{Key, StoreError, Table};
 
 /// One invocation: who asked, and until when there is time.
 #[derive(Clone, Debug)]
@@ -88,6 +93,9 @@ pub enum Stop {
     /// The code contradicts itself. Nothing was done.
     #[error("impossible: {0}")]
     Impossible(&'static str),
+    /// The gateway tells of something that is not in the books yet.
+    #[error("ahead of the books")]
+    Early,
     /// A gateway did not answer a question that moves no money.
     #[error("the gateway did not answer: {0}")]
     Gateway(&'static str),
@@ -155,16 +163,48 @@ pub async fn require(app: &App, invocation: &Invocation, permission: Permission)
 /// # Errors
 /// `payment_not_found`, or the store.
 pub async fn find_payment(app: &App, invocation: &Invocation, id: &str) -> Result<Payment, Stop> {
-    let tenant = invocation.tenant();
-    let ours = match id.parse::<PaymentId>() {
-        Ok(ours) => Some(ours),
-        // Longer than any gateway's: DynamoDB would not take it as a key.
-        Err(_) if id.len() > bounds::REFERENCE_BYTES => None,
-        Err(_) => app.store.payment_by_reference(tenant, id).await?,
-    };
-    let payment = match ours {
-        Some(ours) => app.store.get::<Payment>(&Key::payment(tenant, &ours)).await?,
-        None => None,
-    };
+    let payment = find(app, invocation, id).await?;
     payment.ok_or_else(|| Stop::refused(Refusal::new(Code::PaymentNotFound, "There is no such payment.")))
+}
+
+/// The tenant's refund with our id or the gateway's, as it is now.
+///
+/// # Errors
+/// `refund_not_found`, or the store.
+pub async fn find_refund(app: &App, invocation: &Invocation, id: &str) -> Result<Refund, Stop> {
+    let refund = find(app, invocation, id).await?;
+    refund.ok_or_else(|| Stop::refused(Refusal::new(Code::RefundNotFound, "There is no such refund.")))
+}
+
+/// What has our id or the gateway's, if it is of the kind.
+async fn find<T: Stored>(app: &App, invocation: &Invocation, id: &str) -> Result<Option<T>, StoreError> {
+    let tenant = invocation.tenant();
+    let ours = if T::is_id(id) {
+        Some(id.to_owned())
+    } else if id.len() > bounds::REFERENCE_BYTES {
+        // Longer than any gateway's: DynamoDB would not take it as a key.
+        None
+    } else {
+        app.store.by_reference(tenant, id).await?.filter(|id| T::is_id(id))
+    };
+    match ours {
+        Some(ours) => app.store.get(&Key::new(Table::Payments, tenant, ours)).await,
+        None => Ok(None),
+    }
+}
+
+trait Stored: serde::de::DeserializeOwned {
+    fn is_id(id: &str) -> bool;
+}
+
+impl Stored for Payment {
+    fn is_id(id: &str) -> bool {
+        id.parse::<PaymentId>().is_ok()
+    }
+}
+
+impl Stored for Refund {
+    fn is_id(id: &str) -> bool {
+        id.parse::<RefundId>().is_ok()
+    }
 }

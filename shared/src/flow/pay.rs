@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::recover::{Recovered, touch};
+use super::recover::touch_payment;
 use super::send::{Sent, send};
 use super::settings::no_tenant;
 use super::settle::{Finding, Pace, Source, reread, settle};
@@ -16,13 +16,15 @@ use super::{Invocation, Stop, permitted};
 use crate::app::App;
 use crate::bounds;
 use crate::gateway::stripe::{self, amount};
-use crate::id::{InvoiceId, PaymentId, UserId, hash_hex};
+use crate::id::{InvoiceId, PaymentId, UserId};
 use crate::model::alert::RunAction;
 use crate::model::audit::{Audited, Entry};
 use crate::model::invoice::{Approval, Draft, Invoice, InvoiceStatus};
 use crate::model::method::{Method, Owner, default_key};
-use crate::model::payment::{Frozen, Gateway, Payment, PaymentMethod, PaymentStatus};
+use crate::model::movement::Progress;
+use crate::model::payment::{Disputes, Frozen, Gateway, Payment, PaymentMethod, PaymentStatus, Refunds};
 use crate::model::tenant::{Member, Settings};
+use crate::model::transition::Case;
 use crate::policy::approval;
 use crate::policy::pay::{Facts, PayRequest, Plan, Target, decide, default_owner};
 use crate::policy::refusal::{Code, Refusal};
@@ -69,7 +71,7 @@ pub async fn pay(app: &App, invocation: &Invocation, order: &PayOrder) -> Result
             // The request may have come because nobody heard of the one before.
             looked_up = true;
             if let Some(payment) = app.store.get::<Payment>(&Key::payment(invocation.tenant(), &current)).await? {
-                touch(app, invocation, payment).await?;
+                touch_payment(app, invocation, payment).await?;
             }
             continue;
         }
@@ -99,7 +101,7 @@ pub async fn pay(app: &App, invocation: &Invocation, order: &PayOrder) -> Result
             return Err(Stop::Busy);
         }
         match reserve(app, invocation, order, &read, invoice, method, secret, &plan).await {
-            Ok((payment, invoice)) => return execute(app, invocation, payment, invoice, Arc::clone(secret)).await,
+            Ok(case) => return execute(app, invocation, case, Arc::clone(secret)).await,
             Err(CommitError::Conflict(_)) if invocation.wait_for_turn(app, round + 1).await => {}
             Err(error) => return Err(error.into()),
         }
@@ -272,7 +274,7 @@ async fn replay(app: &App, invocation: &Invocation, order: &PayOrder, payment: P
     if payment.fingerprint != order.fingerprint {
         return Err(Stop::refused(key_reused()));
     }
-    let Recovered { payment, next_action } = touch(app, invocation, payment).await?;
+    let (payment, next_action) = touch_payment(app, invocation, payment).await?;
     Ok(PayResult { payment, next_action, replayed: true })
 }
 
@@ -322,7 +324,7 @@ async fn reserve(
     method: &Method,
     secret: &StripeSecret,
     plan: &Plan,
-) -> Result<(Payment, Invoice), CommitError> {
+) -> Result<Case, CommitError> {
     let now = app.clock.now();
     let tenant = invocation.tenant();
     let read_version = invoice.version;
@@ -368,12 +370,10 @@ async fn reserve(
         failure: None,
         gateway_ref: None,
         refundable_minor: 0,
-        send_until: now.plus(bounds::SEND_WINDOW),
-        next_check_at: Some(now.plus(bounds::FIRST_CHECK)),
-        unsettled_shard: Some(shard(tenant.as_str())),
-        checked_at: None,
-        checks: 0,
-        revision: 1,
+        refunds: Refunds::default(),
+        disputed: false,
+        disputes: Disputes::default(),
+        progress: Progress::reserved(tenant, now),
     };
     invoice.status = InvoiceStatus::Paying;
     invoice.current = Some(id.clone());
@@ -386,12 +386,12 @@ async fn reserve(
     });
     entries.push(invoice.record(&invocation.actor, "pay", &changes, now));
     commit.invoice(&app.store, &invoice, read_version);
-    commit.new_payment(&app.store, &payment);
+    commit.payment(&app.store, &payment);
     for entry in entries {
         commit.entry(&app.store, entry);
     }
     app.store.commit(commit, invocation.deadline).await?;
-    Ok((payment, invoice))
+    Ok(Case { invoice, payment, refund: None })
 }
 
 /// What statements say.
@@ -402,30 +402,23 @@ fn description(invoice: &Invoice) -> String {
     }
 }
 
-/// The shard of the unsettled index: all of a tenant's payments are in one.
-fn shard(tenant: &str) -> String {
-    let first = u8::from_str_radix(hash_hex(&["shard", tenant]).get(..2).unwrap_or("0"), 16).unwrap_or(0);
-    (first % bounds::SHARDS).to_string()
-}
-
 async fn execute(
     app: &App,
     invocation: &Invocation,
-    payment: Payment,
-    invoice: Invoice,
+    case: Case,
     secret: Arc<StripeSecret>,
 ) -> Result<PayResult, Stop> {
-    let sent: Sent = send(app, invocation, &payment, secret, false).await;
+    let sent: Sent = send(app, invocation, case.movement(), secret, false).await;
     let next_action = sent.next_action.clone();
     let finding = Finding { sent, source: Source::Reply, action: RunAction::Pay };
-    let settled = match settle(app, invocation, (payment.clone(), invoice), &finding, Pace::Touch).await {
+    let settled = match settle(app, invocation, case.clone(), &finding, Pace::Touch).await {
         Ok(settled) => settled,
         // The money may have moved; what the caller gets is what is written down.
         Err(error) => {
-            tracing::error!(payment_id = %payment.id, %error, "settlement left to recovery");
-            reread(app, &payment).await.map_or(payment, |(payment, _)| payment)
+            tracing::error!(payment_id = %case.payment.id, %error, "settlement left to recovery");
+            reread(app, case.movement()).await.unwrap_or(case)
         }
     };
-    let waits = settled.status == PaymentStatus::RequiresAction;
-    Ok(PayResult { payment: settled, next_action: next_action.filter(|_| waits), replayed: false })
+    let waits = settled.movement().waits_for_customer();
+    Ok(PayResult { payment: settled.payment, next_action: next_action.filter(|_| waits), replayed: false })
 }

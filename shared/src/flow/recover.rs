@@ -1,4 +1,4 @@
-//! Recovery: finding out what became of a payment, and finishing it.
+//! Recovery: finding out what became of a payment or refund, and finishing it.
 //!
 //! Looks it up at the gateway first. Sends again only when the fence has passed, after a write that renews it, and only
 //! while the key still protects; afterwards nothing but a look-up or a person ends it. Never concludes "failed" from
@@ -15,84 +15,105 @@ use crate::app::App;
 use crate::bounds;
 use crate::clock::Time;
 use crate::gateway::{Answer, Found, NextAction, Outcome, Trouble};
-use crate::id::{PaymentId, TenantId, UserId};
+use crate::id::{RefundId, TenantId, UserId};
 use crate::model::alert::RunAction;
 use crate::model::audit::Actor;
-use crate::model::invoice::Invoice;
-use crate::model::payment::{Payment, PaymentStatus};
+use crate::model::movement::Movement;
+use crate::model::payment::Payment;
+use crate::model::refund::Refund;
+use crate::model::transition::Case;
 use crate::policy::retry;
 use crate::secrets::{SecretError, StripeSecret};
-use crate::store::Key;
 use crate::store::commit::{Commit, CommitError};
+use crate::store::{Consistency, Key, Table};
 
-/// A payment as it stands after recovery, with what its customer needs to act.
+/// A case as it stands after recovery, with what its customer needs to act.
 #[derive(Clone, Debug)]
 pub struct Recovered {
-    /// The payment.
-    pub payment: Payment,
+    /// The payment or refund, with what is above it.
+    pub case: Case,
     /// What its customer needs; read from the gateway each time, never stored.
     pub next_action: Option<NextAction>,
 }
 
 impl Recovered {
-    fn as_it_is(payment: Payment) -> Self {
-        Self { payment, next_action: None }
+    fn as_it_is(case: Case) -> Self {
+        Self { case, next_action: None }
     }
 }
 
-/// Recovers a payment that somebody touches, unless it is settled or was looked up moments ago.
+/// Recovers what somebody touches, unless it is settled or was looked up moments ago; `None`: it is as it was read.
 ///
 /// # Errors
 /// The store.
-pub async fn touch(app: &App, invocation: &Invocation, payment: Payment) -> Result<Recovered, Stop> {
-    let fresh = payment.checked_at.is_some_and(|at| app.clock.now().since(at) < bounds::LOOKUP_PAUSE);
+pub async fn touch(app: &App, invocation: &Invocation, movement: Movement<'_>) -> Result<Option<Recovered>, Stop> {
+    let checked_at = movement.progress().checked_at;
+    let fresh = checked_at.is_some_and(|at| app.clock.now().since(at) < bounds::LOOKUP_PAUSE);
     // What a customer needs to act is not stored: it is asked for each time.
-    let waits = payment.status == PaymentStatus::RequiresAction;
-    if !payment.status.is_unsettled() || (fresh && !waits) {
-        return Ok(Recovered::as_it_is(payment));
+    if !movement.is_unsettled() || (fresh && !movement.waits_for_customer()) {
+        return Ok(None);
     }
-    recover(app, invocation, payment, Pace::Touch).await
+    recover(app, invocation, movement, Pace::Touch).await.map(Some)
 }
 
-/// Looks a payment up and finishes it as far as can be.
+/// The same, for a payment.
 ///
 /// # Errors
 /// The store.
-pub async fn recover(app: &App, invocation: &Invocation, payment: Payment, pace: Pace) -> Result<Recovered, Stop> {
-    let (payment, invoice) = reread(app, &payment).await?;
-    if !payment.status.is_unsettled() {
-        return Ok(Recovered::as_it_is(payment));
+pub async fn touch_payment(
+    app: &App,
+    invocation: &Invocation,
+    payment: Payment,
+) -> Result<(Payment, Option<NextAction>), Stop> {
+    let recovered = touch(app, invocation, Movement::Payment(&payment)).await?;
+    Ok(recovered.map_or((payment, None), |recovered| (recovered.case.payment, recovered.next_action)))
+}
+
+/// Looks a payment or refund up and finishes it as far as can be.
+///
+/// # Errors
+/// The store.
+pub async fn recover(
+    app: &App,
+    invocation: &Invocation,
+    movement: Movement<'_>,
+    pace: Pace,
+) -> Result<Recovered, Stop> {
+    let case = reread(app, movement).await?;
+    if !case.movement().is_unsettled() {
+        return Ok(Recovered::as_it_is(case));
     }
-    let secret = match account_secret(app, &payment).await {
+    let secret = match account_secret(app, case.movement()).await {
         Ok(secret) => secret,
-        // A payment is what it was, and is answered so.
-        Err(trouble) => return note(app, invocation, (payment, invoice), trouble, pace).await,
+        // It is what it was, and is answered so.
+        Err(trouble) => return note(app, invocation, case, trouble, pace).await,
     };
-    let (found, secret) = look_up(app, invocation, &payment, secret).await;
+    let (found, secret) = look_up(app, invocation, case.movement(), secret).await;
     match found {
-        Found::Object(answer) => found_object(app, invocation, (payment, invoice), answer, &secret, pace).await,
-        Found::Nothing if may_send_again(app, &payment) => {
-            send_again(app, invocation, (payment, invoice), secret, pace).await
+        Found::Object(answer) => found_object(app, invocation, case, answer, &secret, pace).await,
+        Found::Nothing if may_send_again(app, case.movement()) => {
+            send_again(app, invocation, case, secret, pace).await
         }
-        Found::Nothing => note(app, invocation, (payment, invoice), Trouble::Lost, pace).await,
-        Found::Unanswered(trouble) => note(app, invocation, (payment, invoice), trouble, pace).await,
+        Found::Nothing => note(app, invocation, case, Trouble::Lost, pace).await,
+        Found::Unanswered(trouble) => note(app, invocation, case, trouble, pace).await,
     }
 }
 
-/// The secret of the account that a payment was reserved for. Where it is another's or gone, a stale cache is excluded
+/// The secret of the account that something was reserved for. Where it is another's or gone, a stale cache is excluded
 /// first; nothing is sent or asked there.
-pub(super) async fn account_secret(app: &App, payment: &Payment) -> Result<Arc<StripeSecret>, Trouble> {
-    let is_right = |secret: &Arc<StripeSecret>| secret.account == payment.frozen.account;
-    let secret = match app.secrets.stripe(&payment.tenant_id).await {
+pub(super) async fn account_secret(app: &App, movement: Movement<'_>) -> Result<Arc<StripeSecret>, Trouble> {
+    let tenant = movement.tenant_id();
+    let is_right = |secret: &Arc<StripeSecret>| secret.account == movement.account();
+    let secret = match app.secrets.stripe(tenant).await {
         Ok(secret) if is_right(&secret) => Ok(secret),
-        Ok(_) | Err(SecretError::Missing(_)) => app.secrets.stripe_anew(&payment.tenant_id).await,
+        Ok(_) | Err(SecretError::Missing(_)) => app.secrets.stripe_anew(tenant).await,
         Err(error) => Err(error),
     };
     match secret {
         Ok(secret) if is_right(&secret) => Ok(secret),
         Ok(_) | Err(SecretError::Missing(_)) => Err(Trouble::OtherAccount),
         Err(error) => {
-            tracing::error!(payment_id = %payment.id, %error, "the gateway could not be asked about a payment");
+            tracing::error!(id = movement.id(), %error, "the gateway could not be asked");
             Err(if matches!(error, SecretError::Unavailable { .. }) {
                 Trouble::Unreachable
             } else {
@@ -102,22 +123,22 @@ pub(super) async fn account_secret(app: &App, payment: &Payment) -> Result<Arc<S
     }
 }
 
-/// Looks a payment up, with a fresh secret should the gateway refuse the key.
+/// Looks it up, with a fresh secret should the gateway refuse the key.
 pub(super) async fn look_up(
     app: &App,
     invocation: &Invocation,
-    payment: &Payment,
+    movement: Movement<'_>,
     secret: Arc<StripeSecret>,
 ) -> (Found, Arc<StripeSecret>) {
     let time = || invocation.gateway_time(app);
-    let until = retry::created_until(app.clock.now(), payment.created_at, payment.send_until);
-    let found = app.stripe.find(&secret, payment, until, &time).await;
+    let until = retry::created_until(app.clock.now(), movement.created_at(), movement.progress().send_until);
+    let found = app.stripe.find(&secret, movement, until, &time).await;
     if !matches!(found, Found::Unanswered(Trouble::KeyRefused)) {
         return (found, secret);
     }
-    match app.secrets.stripe_anew(&payment.tenant_id).await {
-        Ok(fresh) if fresh.account == payment.frozen.account => {
-            (app.stripe.find(&fresh, payment, until, &time).await, fresh)
+    match app.secrets.stripe_anew(movement.tenant_id()).await {
+        Ok(fresh) if fresh.account == movement.account() => {
+            (app.stripe.find(&fresh, movement, until, &time).await, fresh)
         }
         _ => (found, secret),
     }
@@ -126,83 +147,90 @@ pub(super) async fn look_up(
 async fn found_object(
     app: &App,
     invocation: &Invocation,
-    (payment, invoice): (Payment, Invoice),
+    case: Case,
     mut answer: Answer,
     secret: &StripeSecret,
     pace: Pace,
 ) -> Result<Recovered, Stop> {
-    let overdue = payment.status == PaymentStatus::RequiresAction && app.clock.now() >= waits_until(&payment);
+    let movement = case.movement();
+    let overdue = movement.waits_for_customer() && app.clock.now() >= waits_until(&case.payment);
     if overdue
         && !matches!(answer.outcome, Outcome::Succeeded | Outcome::Canceled)
-        && let Some(reference) = payment.reference()
+        && let Some(reference) = movement.reference()
         && let Some(timeout) = invocation.gateway_time(app)
-        && let Found::Object(after) = app.stripe.cancel(secret, &payment, reference, timeout).await
+        && let Found::Object(after) = app.stripe.cancel(secret, movement, reference, timeout).await
     {
         answer = after;
     }
     let next_action = answer.next_action.clone();
-    let sent = Sent::found(&payment, answer);
+    let sent = Sent::found(movement, answer);
     let next_action = next_action.filter(|_| !sent.mismatch);
     let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };
-    let payment = settle(app, invocation, (payment, invoice), &finding, pace).await?;
-    let waits = payment.status == PaymentStatus::RequiresAction;
-    Ok(Recovered { payment, next_action: next_action.filter(|_| waits) })
+    let case = settle(app, invocation, case, &finding, pace).await?;
+    let waits = case.movement().waits_for_customer();
+    Ok(Recovered { case, next_action: next_action.filter(|_| waits) })
 }
 
-/// Whether a payment that the gateway does not show may be sent again.
-fn may_send_again(app: &App, payment: &Payment) -> bool {
+/// Whether what the gateway does not show may be sent again.
+fn may_send_again(app: &App, movement: Movement<'_>) -> bool {
     let now = app.clock.now();
-    payment.status == PaymentStatus::Processing
-        && payment.reference().is_none()
-        && now >= payment.send_until
-        && retry::key_protects(now, payment.created_at)
+    movement.is_unsettled()
+        && !movement.waits_for_customer()
+        && movement.reference().is_none()
+        && now >= movement.progress().send_until
+        && retry::key_protects(now, movement.created_at())
         && !app.config.payments_paused
 }
 
 async fn send_again(
     app: &App,
     invocation: &Invocation,
-    (payment, invoice): (Payment, Invoice),
+    case: Case,
     secret: Arc<StripeSecret>,
     pace: Pace,
 ) -> Result<Recovered, Stop> {
-    let mut renewed = payment.clone().revised();
-    renewed.send_until = app.clock.now().plus(bounds::SEND_WINDOW);
+    let mut renewed = case.clone();
+    let progress = renewed.progress_mut();
+    progress.revision += 1;
+    progress.send_until = app.clock.now().plus(bounds::SEND_WINDOW);
     let mut commit = Commit::default();
-    commit.payment(&app.store, &renewed);
+    match &renewed.refund {
+        Some(refund) => commit.refund(&app.store, refund),
+        None => commit.payment(&app.store, &renewed.payment),
+    }
     match app.store.commit(commit, invocation.deadline).await {
         Ok(()) => {}
         // Somebody else renewed the fence, or settled: theirs is the send.
-        Err(CommitError::Conflict(_)) => return Ok(Recovered::as_it_is(reread(app, &payment).await?.0)),
+        Err(CommitError::Conflict(_)) => return Ok(Recovered::as_it_is(reread(app, case.movement()).await?)),
         Err(CommitError::Store(error)) => return Err(error.into()),
-        Err(_) => return Ok(Recovered::as_it_is(payment)),
+        Err(_) => return Ok(Recovered::as_it_is(case)),
     }
-    let sent = send(app, invocation, &renewed, secret, true).await;
+    let sent = send(app, invocation, renewed.movement(), secret, true).await;
     let next_action = sent.next_action.clone();
     let finding = Finding { sent, source: Source::Reply, action: RunAction::Recover };
-    let payment = settle(app, invocation, (renewed, invoice), &finding, pace).await?;
-    let waits = payment.status == PaymentStatus::RequiresAction;
-    Ok(Recovered { payment, next_action: next_action.filter(|_| waits) })
+    let case = settle(app, invocation, renewed, &finding, pace).await?;
+    let waits = case.movement().waits_for_customer();
+    Ok(Recovered { case, next_action: next_action.filter(|_| waits) })
 }
 
 /// Nothing is known: the next check is set, and past the key's lifetime a person is called.
 async fn note(
     app: &App,
     invocation: &Invocation,
-    known: (Payment, Invoice),
+    case: Case,
     trouble: Trouble,
     pace: Pace,
 ) -> Result<Recovered, Stop> {
-    let mut sent = Sent::found(&known.0, Answer::without_object(Outcome::Unknown(trouble), false));
+    let mut sent = Sent::found(case.movement(), Answer::without_object(Outcome::Unknown(trouble), false));
     sent.rejected = matches!(trouble, Trouble::KeyRefused | Trouble::Rejected);
     let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };
-    settle(app, invocation, known, &finding, pace).await.map(Recovered::as_it_is)
+    settle(app, invocation, case, &finding, pace).await.map(Recovered::as_it_is)
 }
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Payments whose check was due.
+    /// Payments and refunds whose check was due.
     pub due: u32,
     /// Of those, settled now.
     pub recovered: u32,
@@ -210,10 +238,10 @@ pub struct Swept {
     pub remaining: u32,
 }
 
-/// Recovers every payment whose next check is due, of all tenants, until `deadline`.
+/// Recovers every payment and refund whose next check is due, of all tenants, until `deadline`.
 ///
 /// # Errors
-/// The store, when the index can't be read. What fails for one payment is logged and left for the next sweep.
+/// The store, when the index can't be read. What fails for one is logged and left for the next sweep.
 pub async fn sweep(app: &App, request_id: &str, deadline: Time) -> Result<Swept, Stop> {
     let now = app.clock.now();
     let mut swept = Swept::default();
@@ -234,11 +262,11 @@ pub async fn sweep(app: &App, request_id: &str, deadline: Time) -> Result<Swept,
                 Ok(Ok(true)) => swept.recovered += 1,
                 Ok(Ok(false)) => swept.remaining += 1,
                 Ok(Err(error)) => {
-                    tracing::error!(error = %error, "a payment could not be recovered");
+                    tracing::error!(error = %error, "a payment or refund could not be recovered");
                     swept.remaining += 1;
                 }
                 Err(error) => {
-                    tracing::error!(%error, "recovery of a payment panicked");
+                    tracing::error!(%error, "recovery of a payment or refund panicked");
                     swept.remaining += 1;
                 }
             }
@@ -248,22 +276,30 @@ pub async fn sweep(app: &App, request_id: &str, deadline: Time) -> Result<Swept,
     Ok(swept)
 }
 
-/// Whether the payment is settled afterwards.
+/// Whether the payment or refund is settled afterwards.
 async fn recover_one(
     app: &App,
     tenant: &TenantId,
-    id: &PaymentId,
+    id: &str,
     request_id: String,
     deadline: Time,
     now: Time,
 ) -> Result<bool, Stop> {
-    let Some(payment) = app.store.get::<Payment>(&Key::payment(tenant, id)).await? else { return Ok(true) };
+    let key = Key::new(Table::Payments, tenant, id);
+    let found = app.store.read([key.clone()], Consistency::Strong).await?;
+    let refund: Option<Refund> = if id.parse::<RefundId>().is_ok() { found.get(&key)? } else { None };
+    let payment: Option<Payment> = if refund.is_none() { found.get(&key)? } else { None };
+    let movement = match (&refund, &payment) {
+        (Some(refund), _) => Movement::Refund(refund),
+        (None, Some(payment)) => Movement::Payment(payment),
+        (None, None) => return Ok(true),
+    };
     // The index may be behind the table.
-    if payment.next_check_at.is_none_or(|at| at > now) {
-        return Ok(!payment.status.is_unsettled());
+    if movement.progress().next_check_at.is_none_or(|at| at > now) {
+        return Ok(!movement.is_unsettled());
     }
     let actor = Actor { tenant_id: tenant.clone(), user_id: UserId::system(), request_id };
     let invocation = Invocation { actor, started_at: now, deadline };
-    let recovered = recover(app, &invocation, payment, Pace::Check).await?;
-    Ok(!recovered.payment.status.is_unsettled())
+    let recovered = recover(app, &invocation, movement, Pace::Check).await?;
+    Ok(!recovered.case.movement().is_unsettled())
 }

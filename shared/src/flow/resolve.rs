@@ -1,4 +1,4 @@
-//! A person's word on a payment that nobody can look up any more.
+//! A person's word on a payment or refund that nobody can look up any more.
 //!
 //! Taken only when the key has expired, so that no send can execute it any more, and a look-up has just found nothing
 //! that is believed. Without the account's secret only "executed" is taken: it pays nothing a second time.
@@ -6,12 +6,16 @@
 use super::recover::{account_secret, look_up, touch};
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, reread, settle};
-use super::{Invocation, Stop, find_payment, permitted};
+use super::{Invocation, Stop, find_payment, find_refund, permitted};
 use crate::app::App;
 use crate::gateway::{Found, Outcome, Trouble};
+use crate::id::UserId;
 use crate::model::alert::RunAction;
+use crate::model::movement::Movement;
 use crate::model::payment::{Payment, PaymentStatus};
-use crate::model::tenant::Settings;
+use crate::model::refund::{Refund, RefundStatus};
+use crate::model::tenant::{Member, Settings};
+use crate::model::transition::Case;
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::retry;
 use crate::policy::roles::Permission;
@@ -33,74 +37,124 @@ pub struct Resolution {
 ///
 /// # Errors
 /// `not_resolvable` while the gateway may still say it, or has; `four_eyes` for the one who asked for the payment.
-pub async fn resolve(app: &App, invocation: &Invocation, id: &str, resolution: &Resolution) -> Result<Payment, Stop> {
+pub async fn resolve_payment(
+    app: &App,
+    invocation: &Invocation,
+    id: &str,
+    resolution: &Resolution,
+) -> Result<Payment, Stop> {
+    let (caller, four_eyes) = caller(app, invocation).await?;
+    let payment = find_payment(app, invocation, id).await?;
+    check_four_eyes(four_eyes, &payment.created_by, &caller)?;
+    Ok(resolve(app, invocation, Movement::Payment(&payment), resolution).await?.payment)
+}
+
+/// Settles a refund of unknown outcome, by our id or the gateway's, on a person's word.
+///
+/// # Errors
+/// As for a payment.
+pub async fn resolve_refund(
+    app: &App,
+    invocation: &Invocation,
+    id: &str,
+    resolution: &Resolution,
+) -> Result<Refund, Stop> {
+    let (caller, four_eyes) = caller(app, invocation).await?;
+    let refund = find_refund(app, invocation, id).await?;
+    check_four_eyes(four_eyes, &refund.created_by, &caller)?;
+    let resolved = resolve(app, invocation, Movement::Refund(&refund), resolution).await?;
+    resolved.refund.ok_or(Stop::Impossible("a refund's case without the refund"))
+}
+
+/// The caller, who may resolve, and whether the tenant asks for four eyes.
+async fn caller(app: &App, invocation: &Invocation) -> Result<(Member, bool), Stop> {
     let tenant = invocation.tenant();
     let caller_key = Key::member(tenant, &invocation.actor.user_id);
     let settings_key = Key::settings(tenant);
     let found = app.store.read([caller_key.clone(), settings_key.clone()], Consistency::Strong).await?;
     let caller = permitted(found.get(&caller_key)?, Permission::PaymentsResolve)?;
-    let payment = find_payment(app, invocation, id).await?;
-    let four_eyes = found.get::<Settings>(&settings_key)?.is_some_and(|settings| settings.four_eyes);
-    if four_eyes && payment.created_by == caller.user_id {
-        let detail = "Whoever asked for a payment may not resolve it: the tenant asks for four eyes.";
+    Ok((caller, found.get::<Settings>(&settings_key)?.is_some_and(|settings| settings.four_eyes)))
+}
+
+fn check_four_eyes(four_eyes: bool, created_by: &UserId, caller: &Member) -> Result<(), Stop> {
+    if four_eyes && *created_by == caller.user_id {
+        let detail = "Whoever asked for it may not resolve it: the tenant asks for four eyes.";
         return Err(Stop::refused(Refusal::new(Code::FourEyes, detail)));
     }
+    Ok(())
+}
 
-    touch(app, invocation, payment.clone()).await?;
-    let (payment, invoice) = reread(app, &payment).await?;
-    if payment.status != PaymentStatus::Processing {
-        return Err(not_resolvable(&payment, "Its outcome is known."));
+async fn resolve(
+    app: &App,
+    invocation: &Invocation,
+    movement: Movement<'_>,
+    resolution: &Resolution,
+) -> Result<Case, Stop> {
+    touch(app, invocation, movement).await?;
+    let case = reread(app, movement).await?;
+    let movement = case.movement();
+    if !movement.is_unsettled() || movement.waits_for_customer() {
+        return Err(not_resolvable(movement, "Its outcome is known."));
     }
     let now = app.clock.now();
-    if retry::key_protects(now, payment.created_at) || !retry::failure_is_final(now, payment.send_until) {
-        return Err(not_resolvable(&payment, "It is still being looked up; that ends by itself."));
+    if retry::key_protects(now, movement.created_at())
+        || !retry::failure_is_final(now, movement.progress().send_until) {
+        return Err(not_resolvable(movement, "It is still being looked up; that ends by itself."));
     }
-    let sent = match account_secret(app, &payment).await {
+    let sent = match account_secret(app, movement).await {
         Ok(secret) => {
-            let (found, secret) = look_up(app, invocation, &payment, secret).await;
+            let (found, secret) = look_up(app, invocation, movement, secret).await;
             match found {
                 Found::Nothing => {}
                 Found::Unanswered(_) => {
-                    return Err(not_resolvable(&payment, "The gateway does not answer; try again."));
+                    return Err(not_resolvable(movement, "The gateway does not answer; try again."));
                 }
                 Found::Object(answer) => {
                     let found_outcome = answer.outcome.clone();
-                    let sent = Sent::found(&payment, answer);
+                    let sent = Sent::found(movement, answer);
                     // What is not believed ends nothing: a person's word does. But "not executed" needs an object that
                     // will not be.
                     let may_be_executed = !resolution.executed && found_outcome != Outcome::Canceled;
                     if sent.mismatch && may_be_executed {
                         return Err(not_resolvable(
-                            &payment,
+                            movement,
                             "The gateway shows an object of another amount for it; cancel that first.",
                         ));
                     }
                     if !sent.mismatch {
                         let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };
-                        let payment = settle(app, invocation, (payment, invoice), &finding, Pace::Touch).await?;
+                        let case = settle(app, invocation, case, &finding, Pace::Touch).await?;
                         let why = "The gateway shows it after all; if it stays open there, cancel it.";
-                        return Err(not_resolvable(&payment, why));
+                        return Err(not_resolvable(case.movement(), why));
                     }
                 }
             }
-            said(app, invocation, &payment, &secret, resolution).await?
+            said(app, invocation, movement, &secret, resolution).await?
         }
         // Nobody can be asked any more. "Executed" pays nothing a second time; "not executed" would free the invoice.
         Err(Trouble::OtherAccount) if resolution.executed && resolution.gateway_reference.is_none() => word(resolution),
         Err(Trouble::OtherAccount) => {
             let why = "The tenant's secret names another gateway account, or is gone; restore it, so that it can be looked up.";
-            return Err(not_resolvable(&payment, why));
+            return Err(not_resolvable(movement, why));
         }
-        Err(_) => return Err(not_resolvable(&payment, "The tenant's secret can't be read; try again later.")),
+        Err(_) => return Err(not_resolvable(movement, "The tenant's secret can't be read; try again later.")),
     };
-    let wanted = if resolution.executed { PaymentStatus::Paid } else { PaymentStatus::Failed };
     let finding =
         Finding { sent, source: Source::Person { note: resolution.note.clone() }, action: RunAction::Recover };
-    let payment = settle(app, invocation, (payment, invoice), &finding, Pace::Touch).await?;
-    match payment.status {
-        status if status == wanted => Ok(payment),
-        PaymentStatus::Processing => Err(Stop::Busy),
-        _ => Err(not_resolvable(&payment, "Somebody else was faster.")),
+    let case = settle(app, invocation, case, &finding, Pace::Touch).await?;
+    let movement = case.movement();
+    if is_as_said(movement, resolution.executed) {
+        return Ok(case);
+    }
+    if movement.is_unsettled() { Err(Stop::Busy) } else { Err(not_resolvable(movement, "Somebody else was faster.")) }
+}
+
+fn is_as_said(movement: Movement<'_>, executed: bool) -> bool {
+    match (movement, executed) {
+        (Movement::Payment(payment), true) => payment.status == PaymentStatus::Paid,
+        (Movement::Payment(payment), false) => payment.status == PaymentStatus::Failed,
+        (Movement::Refund(refund), true) => refund.status == RefundStatus::Succeeded,
+        (Movement::Refund(refund), false) => refund.status == RefundStatus::Failed,
     }
 }
 
@@ -113,7 +167,7 @@ fn word(resolution: &Resolution) -> Sent {
 async fn said(
     app: &App,
     invocation: &Invocation,
-    payment: &Payment,
+    movement: Movement<'_>,
     secret: &StripeSecret,
     resolution: &Resolution,
 ) -> Result<Sent, Stop> {
@@ -121,27 +175,29 @@ async fn said(
         return Ok(word(resolution));
     };
     let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
-    match app.stripe.read(secret, payment, reference, timeout).await {
+    match app.stripe.read(secret, movement, reference, timeout).await {
         Found::Object(answer) => {
-            let sent = Sent::found(payment, answer);
+            let sent = Sent::found(movement, answer);
             let holds = !sent.mismatch && sent.outcome == Outcome::Succeeded;
-            if holds { Ok(sent) } else { Err(mismatch(reference, payment)) }
+            if holds { Ok(sent) } else { Err(mismatch(reference, movement)) }
         }
-        Found::Nothing => Err(mismatch(reference, payment)),
-        Found::Unanswered(_) => Err(not_resolvable(payment, "The gateway does not answer; try again.")),
+        Found::Nothing => Err(mismatch(reference, movement)),
+        Found::Unanswered(_) => Err(not_resolvable(movement, "The gateway does not answer; try again.")),
     }
 }
 
-fn mismatch(reference: &str, payment: &Payment) -> Stop {
+fn mismatch(reference: &str, movement: Movement<'_>) -> Stop {
     let detail = format!(
-        "The gateway shows no executed payment {reference} of {} with the id {}; leave gateway_reference out if it was paid another way.",
-        payment.money(),
-        payment.id
+        "The gateway shows no executed {} {reference} of {} with the id {}; leave gateway_reference out if it was done another way.",
+        movement.noun(),
+        movement.money(),
+        movement.id()
     );
     Stop::refused(Refusal::field(Code::PaymentMismatch, "gateway_reference", detail))
 }
 
-fn not_resolvable(payment: &Payment, why: &str) -> Stop {
-    let detail = format!("{} is {}. {why}", payment.id, payment.status);
-    Stop::refused(Refusal::new(Code::NotResolvable, detail).with("payment_status", payment.status.as_str()))
+fn not_resolvable(movement: Movement<'_>, why: &str) -> Stop {
+    let detail = format!("{} is {}. {why}", movement.id(), movement.status());
+    let member = format!("{}_status", movement.noun());
+    Stop::refused(Refusal::new(Code::NotResolvable, detail).with(&member, movement.status()))
 }

@@ -1,4 +1,4 @@
-//! Sending a payment to its gateway: a few times, under one key, inside the fence.
+//! Sending a payment or a refund to its gateway: a few times, under one key, inside the fence.
 //!
 //! The outcome is the join of all sends, not the last answer: once one of them is unknown, only the gateway's object,
 //! or a success or decline under the same key, ends it.
@@ -9,7 +9,7 @@ use super::Invocation;
 use crate::app::App;
 use crate::bounds;
 use crate::gateway::{Answer, Found, NextAction, Outcome, Seen, Trouble};
-use crate::model::payment::Payment;
+use crate::model::movement::Movement;
 use crate::policy::retry;
 use crate::secrets::StripeSecret;
 
@@ -49,9 +49,9 @@ impl Sent {
 
     /// Of what a look-up found.
     #[must_use]
-    pub fn found(payment: &Payment, answer: Answer) -> Self {
+    pub fn found(movement: Movement<'_>, answer: Answer) -> Self {
         let mut sent = Self::nothing(true);
-        sent.join(payment, answer);
+        sent.join(movement, answer);
         sent
     }
 
@@ -61,10 +61,10 @@ impl Sent {
         Self { outcome, ..Self::nothing(true) }
     }
 
-    fn join(&mut self, payment: &Payment, answer: Answer) {
+    fn join(&mut self, movement: Movement<'_>, answer: Answer) {
         self.gateway_code = answer.gateway_code.or(self.gateway_code.take());
         self.rejected = matches!(answer.outcome, Outcome::NotSent(Trouble::KeyRefused | Trouble::Rejected));
-        if answer.seen.as_ref().is_some_and(|seen| !is_ours(payment, seen)) {
+        if answer.seen.as_ref().is_some_and(|seen| !is_ours(movement, seen)) {
             self.mismatch = true;
             self.outcome = Outcome::Unknown(Trouble::Undecided);
             return;
@@ -75,7 +75,7 @@ impl Sent {
     }
 }
 
-/// The outcome of a payment after one more answer about it.
+/// The outcome after one more answer about it.
 #[must_use]
 pub fn join(so_far: &Outcome, next: Outcome) -> Outcome {
     match (so_far, next) {
@@ -86,50 +86,52 @@ pub fn join(so_far: &Outcome, next: Outcome) -> Outcome {
 
 /// Whether the gateway's object is the one that was reserved.
 #[must_use]
-pub fn is_ours(payment: &Payment, seen: &Seen) -> bool {
-    seen.money == Some(payment.money())
-        && seen.payment_id.as_deref() == Some(payment.id.as_str())
-        && payment.reference().is_none_or(|reference| reference == seen.reference)
+pub fn is_ours(movement: Movement<'_>, seen: &Seen) -> bool {
+    let carries_ours = seen.our_id.as_deref() == Some(movement.id());
+    seen.money == Some(movement.money())
+        && (carries_ours || movement.is_external())
+        && movement.reference().is_none_or(|reference| reference == seen.reference)
 }
 
-/// Sends a payment whose fence the caller has just set. `unknown`: an earlier send may have gone through.
+/// Sends what the caller has reserved: its fence the caller has just set. `unknown`: an earlier send may have gone through.
 pub async fn send(
     app: &App,
     invocation: &Invocation,
-    payment: &Payment,
+    movement: Movement<'_>,
     mut secret: Arc<StripeSecret>,
     unknown: bool,
 ) -> Sent {
     let mut sent = Sent::nothing(unknown);
     let mut refreshed = false;
-    while sent.attempts < bounds::SENDS && app.clock.now() < payment.send_until {
+    while sent.attempts < bounds::SENDS && app.clock.now() < movement.progress().send_until {
         let Some(timeout) = invocation.gateway_time(app) else { break };
-        let answer = app.stripe.pay(&secret, payment, timeout).await;
+        let answer = app.stripe.send(&secret, movement, timeout).await;
         sent.attempts += 1;
         let Answer { outcome, again, retry_after, gateway_code, .. } = &answer;
         let (trouble, mut again, retry_after) = (trouble(outcome), *again, *retry_after);
         tracing::info!(
-            payment_id = %payment.id,
+            payment_id = %movement.payment_id(),
+            id = movement.id(),
             attempt = sent.attempts,
             trouble = trouble.map(Trouble::as_str),
             gateway_code,
             "gateway answered"
         );
-        sent.join(payment, answer);
+        sent.join(movement, answer);
         if sent.outcome.is_known() || sent.mismatch {
             return sent;
         }
         if trouble == Some(Trouble::KeyRefused) && !refreshed {
             refreshed = true;
-            match app.secrets.stripe_anew(&payment.tenant_id).await {
-                Ok(fresh) if fresh.account == payment.frozen.account => {
+            match app.secrets.stripe_anew(movement.tenant_id()).await {
+                Ok(fresh) if fresh.account == movement.account() => {
                     secret = fresh;
                     again = true;
                 }
                 _ => again = false,
             }
         }
-        if trouble == Some(Trouble::Lost) && look_up(app, invocation, payment, &secret, &mut sent).await {
+        if trouble == Some(Trouble::Lost) && look_up(app, invocation, movement, &secret, &mut sent).await {
             return sent;
         }
         let pause = retry::backoff(bounds::SEND_BACKOFF, bounds::SEND_BACKOFF_MAX, sent.attempts, retry_after);
@@ -140,7 +142,7 @@ pub async fn send(
         app.clock.sleep(pause).await;
     }
     if matches!(sent.outcome, Outcome::Unknown(_)) && sent.attempts > 0 {
-        look_up(app, invocation, payment, &secret, &mut sent).await;
+        look_up(app, invocation, movement, &secret, &mut sent).await;
     }
     sent
 }
@@ -150,17 +152,17 @@ pub async fn send(
 async fn look_up(
     app: &App,
     invocation: &Invocation,
-    payment: &Payment,
+    movement: Movement<'_>,
     secret: &StripeSecret,
     sent: &mut Sent,
 ) -> bool {
     let time = || invocation.gateway_time(app);
-    let until = retry::created_until(app.clock.now(), payment.created_at, payment.send_until);
-    let Found::Object(answer) = app.stripe.find(secret, payment, until, &time).await else { return false };
+    let until = retry::created_until(app.clock.now(), movement.created_at(), movement.progress().send_until);
+    let Found::Object(answer) = app.stripe.find(secret, movement, until, &time).await else { return false };
     if !matches!(answer.outcome, Outcome::Succeeded | Outcome::Pending | Outcome::RequiresAction) {
         return false;
     }
-    sent.join(payment, answer);
+    sent.join(movement, answer);
     true
 }
 

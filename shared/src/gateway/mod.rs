@@ -7,6 +7,7 @@ pub mod stripe;
 
 use std::time::Duration;
 
+use crate::clock::Time;
 use crate::model::payment::Failure;
 use crate::money::Money;
 
@@ -88,8 +89,70 @@ pub struct Seen {
     pub reference: String,
     /// Amount and currency; `None`: nothing that can be ours.
     pub money: Option<Money>,
-    /// The id of ours that it carries.
+    /// The id of ours that it carries: a payment's, or a refund's.
+    pub our_id: Option<String>,
+}
+
+/// Ids of ours that an object carries, as they stand there: not to be believed before they are found in the books.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// Whose it says it is.
+    pub tenant_id: Option<String>,
+    /// The invoice.
+    pub invoice_id: Option<String>,
+    /// The payment.
     pub payment_id: Option<String>,
+    /// The refund.
+    pub refund_id: Option<String>,
+}
+
+/// A refund in the gateway's list.
+#[derive(Clone, Debug)]
+pub struct SeenRefund {
+    /// How it stands.
+    pub answer: Answer,
+    /// The gateway's id.
+    pub reference: String,
+    /// What it carries.
+    pub labels: Labels,
+    /// When it was made.
+    pub created_at: Time,
+}
+
+/// What an event is about. It is a hint: what it says is compared with the gateway before it counts.
+#[derive(Clone, Debug)]
+pub enum Hint {
+    /// A payment, as it was then.
+    Payment(Box<Answer>),
+    /// Refunds of a payment, with their running total where the event tells it.
+    Refunds(Option<Money>),
+    /// Disputes about a payment.
+    Disputes,
+    /// The transfer of a payment to a connected account was reversed, this much of it by now.
+    TransferReversed(Money),
+}
+
+/// What an event says.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// Something about a payment.
+    Payment {
+        /// The gateway's id of the payment.
+        reference: String,
+        /// What the event's object carries.
+        labels: Labels,
+        /// What happened.
+        hint: Hint,
+    },
+    /// A payment method changed, or is no longer attached.
+    Method {
+        /// The gateway's id of the method.
+        reference: String,
+        /// It can't be used any more.
+        detached: bool,
+    },
+    /// Nothing that is of use.
+    Nothing,
 }
 
 /// An answer, classified.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names;
 use crate::clock::Time;
-use crate::id::{AlertId, InvoiceId, PaymentId, TenantId, UserId};
+use crate::id::{AlertId, InvoiceId, PaymentId, RefundId, TenantId, UserId};
 
 names! {
     /// What an alert is about.
@@ -29,6 +29,22 @@ names! {
         PaidTwice = "paid_twice",
         /// A payment for a void invoice turned out to be executed.
         PaidVoidInvoice = "paid_void_invoice",
+        /// A refund failed; its amount can be refunded again.
+        RefundFailed = "refund_failed",
+        /// A refund that had succeeded came back.
+        RefundCameBack = "refund_came_back",
+        /// The payer's bank disputes a payment, or asks about it.
+        Disputed = "disputed",
+        /// A dispute about a part of a payment was lost.
+        DisputeLostInPart = "dispute_lost_in_part",
+        /// A payment was taken back; its invoice is to be paid again.
+        Returned = "returned",
+        /// A payment was taken back although money of it had been, or is being, refunded.
+        ReturnedAfterRefund = "returned_after_refund",
+        /// What a connected account was paid was taken back from it without a refund of ours.
+        TransferReversed = "transfer_reversed",
+        /// The gateway tells of a payment or refund that carries an id of ours which is not in the books.
+        UnknownToUs = "unknown_to_us",
     }
 }
 
@@ -64,9 +80,9 @@ pub struct Alert {
     /// How soon a person should look.
     pub severity: Severity,
     /// The invoice.
-    pub invoice_id: InvoiceId,
+    pub invoice_id: Option<InvoiceId>,
     /// The payment.
-    pub payment_id: PaymentId,
+    pub payment_id: Option<PaymentId>,
     /// What happened.
     pub message: String,
     /// What to do.
@@ -80,8 +96,12 @@ names! {
     RunAction {
         /// Paying an invoice.
         Pay = "pay",
-        /// Finding out what became of a payment.
+        /// Refunding a payment.
+        Refund = "refund",
+        /// Finding out what became of a payment or refund.
         Recover = "recover",
+        /// Taking what a gateway tells.
+        Receive = "receive",
     }
 }
 
@@ -102,6 +122,9 @@ pub struct AgentRun {
     pub invoice_id: InvoiceId,
     /// The payment.
     pub payment_id: PaymentId,
+    /// The refund, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund_id: Option<RefundId>,
     /// Class of the error.
     pub error_class: String,
     /// The gateway's own code.

@@ -3,9 +3,12 @@
 pub mod alert;
 pub mod audit;
 pub mod confirmation;
+pub mod event;
 pub mod invoice;
 pub mod method;
+pub mod movement;
 pub mod payment;
+pub mod refund;
 pub mod tenant;
 pub mod transition;
 

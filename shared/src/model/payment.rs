@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::movement::Progress;
 use super::names;
 use crate::clock::Time;
 use crate::id::{InvoiceId, MethodId, PaymentId, TenantId, UserId};
@@ -68,6 +69,8 @@ names! {
         PaymentMethodInvalid = "payment_method_invalid",
         /// Refused for another reason, or for none given.
         Declined = "declined",
+        /// What was paid can't be refunded, or not that much of it.
+        NotRefundable = "not_refundable",
         /// Certainly not executed: the gateway was not reached or refused the request itself.
         GatewayUnavailable = "gateway_unavailable",
         /// Canceled at the gateway.
@@ -149,25 +152,64 @@ pub struct Payment {
     /// `tenant#gateway#reference`: the key of the index by the gateway's own id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_ref: Option<String>,
-    /// What can still be refunded, in minor units.
+    /// What can still be refunded, in minor units. Below zero while a refund of ours that the gateway will refuse is
+    /// still on its way.
     #[serde(default)]
     pub refundable_minor: i64,
-    /// A send may start only before this instant.
-    pub send_until: Time,
-    /// When recovery looks at it next; absent once it is settled.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_check_at: Option<Time>,
-    /// Shard of the index of unsettled payments; absent once it is settled.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unsettled_shard: Option<String>,
-    /// When it was last looked up at the gateway.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checked_at: Option<Time>,
-    /// How often it was looked up without an end.
+    /// What went back, and what is on its way back.
     #[serde(default)]
-    pub checks: u32,
-    /// Grows with each write, bookkeeping included.
-    pub revision: u64,
+    pub refunds: Refunds,
+    /// A dispute is open.
+    #[serde(default)]
+    pub disputed: bool,
+    /// Disputes that the gateway has told of.
+    #[serde(default)]
+    pub disputes: Disputes,
+    /// How far the pursuit of its outcome is.
+    #[serde(flatten)]
+    pub progress: Progress,
+}
+
+/// The disputes about a payment so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disputes {
+    /// How many.
+    pub seen: u32,
+    /// What was lost with them, in minor units.
+    pub lost: i64,
+}
+
+/// The sums of a payment's refunds, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refunds {
+    /// Of our records, running and succeeded.
+    pub held: i64,
+    /// Of our records, succeeded.
+    pub succeeded: i64,
+    /// Of our records that are known at the gateway, whatever became of them.
+    pub listed: i64,
+    /// The greatest running total that the gateway has told.
+    pub told: i64,
+}
+
+impl Refunds {
+    /// What the gateway has told of beyond its list: refunded, and not yet to be seen one by one.
+    #[must_use]
+    pub fn external(self) -> i64 {
+        (self.told - self.listed).max(0)
+    }
+
+    /// What went back.
+    #[must_use]
+    pub fn refunded(self) -> i64 {
+        self.succeeded + self.external()
+    }
+
+    /// Whether nothing went back or is on its way.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self.held == 0 && self.external() == 0
+    }
 }
 
 impl Payment {
@@ -180,14 +222,7 @@ impl Payment {
     /// The gateway's id, once it is known.
     #[must_use]
     pub fn reference(&self) -> Option<&str> {
-        self.gateway_ref.as_deref().and_then(|key| key.splitn(3, '#').nth(2))
-    }
-
-    /// Moves the revision on, as every write must.
-    #[must_use]
-    pub fn revised(mut self) -> Self {
-        self.revision += 1;
-        self
+        reference_in(self.gateway_ref.as_deref())
     }
 
     /// Notes the gateway's id. Known once, it never changes.
@@ -202,4 +237,10 @@ impl Payment {
 #[must_use]
 pub fn reference_key(tenant: &TenantId, gateway: Gateway, reference: &str) -> String {
     format!("{tenant}#{gateway}#{reference}")
+}
+
+/// The gateway's own id in such a key.
+#[must_use]
+pub fn reference_in(key: Option<&str>) -> Option<&str> {
+    key.and_then(|key| key.splitn(3, '#').nth(2))
 }

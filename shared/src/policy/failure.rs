@@ -1,4 +1,4 @@
-//! What a failed payment means: the code that the caller sees, the alert that calls a person, and its words.
+//! What a failed payment or refund means: the code that the caller sees, the alert that calls a person, its words.
 
 use crate::model::alert::{AlertKind, Severity};
 use crate::model::payment::{Failure, FailureCode};
@@ -15,7 +15,36 @@ pub struct Consequence {
     pub detail: &'static str,
 }
 
-/// What follows from `failure`.
+/// What follows from the failure of a refund. Its amount can be refunded again, so that the alert is one and the same.
+#[must_use]
+pub fn refund_consequence(failure: &Failure) -> Consequence {
+    let (code, detail) = match failure.code {
+        FailureCode::NotRefundable => (
+            Code::NotRefundable,
+            "The gateway does not refund this, or not that much of it: it may be disputed, or refunded already in the gateway's dashboard. Read the payment again.",
+        ),
+        FailureCode::InsufficientFunds => (
+            Code::InsufficientFunds,
+            "The balance at the gateway is too low. Nothing went back; refund again when it has funds, with a new Idempotency-Key.",
+        ),
+        FailureCode::GatewayUnavailable => (
+            Code::GatewayUnavailable,
+            "The gateway did not take the request: certainly not executed. Refund again with a new Idempotency-Key.",
+        ),
+        FailureCode::NotExecuted => (
+            Code::GatewayUnavailable,
+            "A person found that the refund was not executed. Refund again with a new Idempotency-Key.",
+        ),
+        FailureCode::Canceled => (Code::Declined, "The refund was canceled. Nothing went back."),
+        FailureCode::Declined | FailureCode::PaymentMethodInvalid => {
+            (Code::Declined, "The refund failed: the money stayed, or came back. Pay it back another way.")
+        }
+    };
+    let by_person = matches!(failure.code, FailureCode::Canceled | FailureCode::NotExecuted);
+    Consequence { code, alert: (!by_person).then_some(AlertKind::RefundFailed), detail }
+}
+
+/// What follows from the failure of a payment.
 #[must_use]
 pub fn consequence(failure: &Failure) -> Consequence {
     match failure.code {
@@ -29,7 +58,7 @@ pub fn consequence(failure: &Failure) -> Consequence {
             alert: Some(AlertKind::PaymentMethodInvalid),
             detail: "The payment method is invalid or expired. Nothing was taken; add another method and pay again, with a new Idempotency-Key.",
         },
-        FailureCode::Declined => Consequence {
+        FailureCode::Declined | FailureCode::NotRefundable => Consequence {
             code: Code::Declined,
             alert: Some(AlertKind::Declined),
             detail: "The payment was declined. Nothing was taken; a person should look before it is tried again.",
@@ -65,7 +94,7 @@ pub fn next_action(kind: AlertKind) -> (Severity, &'static str) {
         ),
         AlertKind::OutcomeUnknown => (
             Critical,
-            "Look for the payment in the gateway's dashboard, then say what became of it: POST /payments/{id}/resolve.",
+            "Look for it in the gateway's dashboard; cancel it there if it is open, else say what became of it: POST {path}/resolve.",
         ),
         AlertKind::AnswerMismatch => (
             Critical,
@@ -77,5 +106,17 @@ pub fn next_action(kind: AlertKind) -> (Severity, &'static str) {
         ),
         AlertKind::PaidTwice => (Critical, "The invoice was paid twice. Refund the payment that this alert names."),
         AlertKind::PaidVoidInvoice => (Critical, "A payment of a void invoice was executed. Refund it."),
+        AlertKind::RefundFailed => (Warning, "Nothing went back. Find out why, then refund again or pay it back another way."),
+        AlertKind::RefundCameBack => (Critical, "The money is back in the balance: pay it back another way."),
+        AlertKind::Disputed => (Critical, "Answer the dispute in the gateway's dashboard before its date; nothing is refunded meanwhile."),
+        AlertKind::DisputeLostInPart => (Critical, "A part of the money is gone. Settle the rest with the payer."),
+        AlertKind::Returned => (Critical, "The money was taken back. Find out why before the invoice is paid again."),
+        AlertKind::ReturnedAfterRefund => {
+            (Critical, "The money went back more than once, or is about to: compare with the gateway's books and claim it.")
+        }
+        AlertKind::TransferReversed => (Critical, "The vendor no longer has the money. Find out who took it back, and pay again or refund."),
+        AlertKind::UnknownToUs => {
+            (Critical, "Look for it in the gateway's dashboard: data may be missing here, for instance after a restore.")
+        }
     }
 }

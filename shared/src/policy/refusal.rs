@@ -38,6 +38,7 @@ macro_rules! codes {
 codes! {
     InvalidJson = "invalid_json", 400, "The body is not JSON";
     IdempotencyKeyRequired = "idempotency_key_required", 400, "An Idempotency-Key is required";
+    SignatureInvalid = "signature_invalid", 400, "The signature is not valid";
     IdempotencyKeyInvalid = "idempotency_key_invalid", 400, "The Idempotency-Key is malformed";
     Unauthenticated = "unauthenticated", 401, "The caller is not known";
     InsufficientFunds = "insufficient_funds", 402, "Not enough funds";
@@ -52,6 +53,7 @@ codes! {
     TenantNotFound = "tenant_not_found", 404, "No such tenant";
     MemberNotFound = "member_not_found", 404, "No such member";
     InvoiceNotFound = "invoice_not_found", 404, "No such invoice";
+    RefundNotFound = "refund_not_found", 404, "No such refund";
     PaymentNotFound = "payment_not_found", 404, "No such payment";
     PaymentMethodNotFound = "payment_method_not_found", 404, "No such payment method";
     MethodNotAllowed = "method_not_allowed", 405, "The path knows no such method";
@@ -66,6 +68,8 @@ codes! {
     DuplicateInvoice = "duplicate_invoice", 409, "The bill is entered already";
     SecondApprovalRequired = "second_approval_required", 409, "A second approval is required";
     LocksOut = "locks_out", 409, "Nobody could approve any more";
+    NotRefundable = "not_refundable", 409, "Can't be refunded";
+    RefundExceedsRemaining = "refund_exceeds_remaining", 409, "More than is left to refund";
     NotCancelable = "not_cancelable", 409, "Can't be canceled";
     NotResolvable = "not_resolvable", 409, "Can't be resolved by a person";
     BodyTooLarge = "body_too_large", 413, "The body is too large";

@@ -30,6 +30,10 @@ pub enum Part {
     Bill,
     /// The payment: absent, or its revision.
     Payment,
+    /// The refund: absent, or its revision.
+    Refund,
+    /// The event: not dealt with yet.
+    Event,
     /// A payment method.
     Method,
     /// The next entry of the trail.

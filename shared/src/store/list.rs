@@ -14,6 +14,7 @@ use crate::id::{InvoiceId, PaymentId, TenantId, fingerprint};
 use crate::model::invoice::Invoice;
 use crate::model::method::Method;
 use crate::model::payment::{Gateway, Payment, reference_key};
+use crate::model::refund::{Refund, refund_of};
 
 /// Which page of a list.
 #[derive(Clone, Debug)]
@@ -109,6 +110,24 @@ impl Store {
         self.page(&list, tenant, page, keep).await
     }
 
+    /// A tenant's refunds, or those of one payment, newest first.
+    ///
+    /// # Errors
+    /// [`ListError`].
+    pub async fn refunds(
+        &self,
+        tenant: &TenantId,
+        payment: Option<&PaymentId>,
+        page: &PageRequest,
+    ) -> Result<Page<Refund>, ListError> {
+        let (index, partition) = match payment {
+            Some(payment) => ("refunds", ("refund_of", refund_of(tenant, payment))),
+            None => ("by-created", ("tenant_id", tenant.to_string())),
+        };
+        let list = List { table: Table::Payments, index, partition, sort: "id", prefix: "ref_" };
+        self.page(&list, tenant, page, |_| true).await
+    }
+
     /// A tenant's payment methods, newest first.
     ///
     /// # Errors
@@ -126,15 +145,15 @@ impl Store {
         self.page(&list, tenant, page, keep).await
     }
 
-    /// The payment that the gateway knows as `reference`.
+    /// Our id of the payment or refund that a gateway knows as `reference`.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn payment_by_reference(
+    pub async fn by_reference(
         &self,
         tenant: &TenantId,
         reference: &str,
-    ) -> Result<Option<PaymentId>, StoreError> {
+    ) -> Result<Option<String>, StoreError> {
         for gateway in Gateway::ALL {
             let query = self
                 .db
@@ -146,17 +165,17 @@ impl Store {
                 .limit(1);
             let answer = query.send().await.map_err(|error| StoreError::unavailable(&error))?;
             if let Some(key) = answer.items().first().and_then(|item| Key::of(Table::Payments, item)) {
-                return Ok(key.sort.parse().ok());
+                return Ok(Some(key.sort));
             }
         }
         Ok(None)
     }
 
-    /// Payments of one shard whose next check is due, oldest check first.
+    /// Payments and refunds of one shard whose next check is due, oldest check first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due_for_check(&self, shard: u8, now: Time) -> Result<Vec<(TenantId, PaymentId)>, StoreError> {
+    pub async fn due_for_check(&self, shard: u8, now: Time) -> Result<Vec<(TenantId, String)>, StoreError> {
         let query = self
             .db
             .query()
@@ -170,7 +189,7 @@ impl Store {
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| StoreError::unavailable(&error))?;
             let key = Key::of(Table::Payments, &item);
-            due.extend(key.and_then(|key| Some((key.partition.parse().ok()?, key.sort.parse().ok()?))));
+            due.extend(key.and_then(|key| Some((key.partition.parse().ok()?, key.sort))));
             if due.len() >= bounds::SWEEP_PER_SHARD {
                 break;
             }

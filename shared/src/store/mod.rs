@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::bounds;
 use crate::clock::Clock;
 use crate::config::Tables;
-use crate::id::{InvoiceId, MethodId, PaymentId, TenantId, UserId};
+use crate::id::{InvoiceId, MethodId, PaymentId, RefundId, TenantId, UserId};
 use crate::model::audit::Entry;
+use crate::model::event::Event;
 use crate::model::tenant::Member;
 use crate::policy::retry;
 
@@ -66,10 +67,12 @@ pub enum Table {
     Alerts,
     /// Agent runs.
     AgentRuns,
+    /// Events of gateways that were dealt with.
+    WebhookEvents,
 }
 
 impl Table {
-    /// Names of the partition and sort key attributes.
+    /// Names of the partition and sort key attributes; of a table without sort key the same name twice.
     const fn keys(self) -> (&'static str, &'static str) {
         match self {
             Self::Tenants => ("tenant_id", "record"),
@@ -80,6 +83,7 @@ impl Table {
             Self::AuditLog => ("entity", "seq"),
             Self::Alerts => ("tenant_id", "alert_id"),
             Self::AgentRuns => ("tenant_id", "run_id"),
+            Self::WebhookEvents => ("event", "event"),
         }
     }
 
@@ -93,11 +97,12 @@ impl Table {
             Self::AuditLog => "the audit log",
             Self::Alerts => "alerts",
             Self::AgentRuns => "agent runs",
+            Self::WebhookEvents => "webhook events",
         }
     }
 }
 
-/// The key of an item with two text keys.
+/// The key of an item with text keys.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     table: Table,
@@ -140,6 +145,18 @@ impl Key {
     #[must_use]
     pub fn payment(tenant: &TenantId, payment: &PaymentId) -> Self {
         Self::new(Table::Payments, tenant, payment.as_str())
+    }
+
+    /// A refund.
+    #[must_use]
+    pub fn refund(tenant: &TenantId, refund: &RefundId) -> Self {
+        Self::new(Table::Payments, tenant, refund.as_str())
+    }
+
+    /// An event of a gateway.
+    #[must_use]
+    pub fn event(event: &Event) -> Self {
+        Self { table: Table::WebhookEvents, partition: event.key(), sort: event.key() }
     }
 
     /// A payment method.
@@ -185,6 +202,12 @@ pub struct Bill {
 pub struct Items(HashMap<Key, Item>);
 
 impl Items {
+    /// Whether there is an item under `key`.
+    #[must_use]
+    pub fn has(&self, key: &Key) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// The item under `key`, if it is there.
     ///
     /// # Errors
@@ -244,6 +267,7 @@ impl Store {
             Table::AuditLog => &self.tables.audit_log,
             Table::Alerts => &self.tables.alerts,
             Table::AgentRuns => &self.tables.agent_runs,
+            Table::WebhookEvents => &self.tables.webhook_events,
         }
     }
 

@@ -8,12 +8,16 @@ use serde::Serialize;
 use super::commit::{Commit, Part, text};
 use super::list::number_key;
 use super::{Bill, CustomerRecord, Item, Key, Store, StoreError, Table};
-use crate::id::{TenantId, UserId};
+use crate::bounds;
+use crate::clock::Time;
+use crate::id::{InvoiceId, PaymentId, TenantId, UserId};
 use crate::model::alert::{AgentRun, Alert, AlertStatus};
 use crate::model::audit::Entry;
+use crate::model::event::Event;
 use crate::model::invoice::Invoice;
 use crate::model::method::Method;
 use crate::model::payment::Payment;
+use crate::model::refund::Refund;
 use crate::model::tenant::{Member, Settings};
 
 /// What must hold for an item to be put.
@@ -32,6 +36,15 @@ struct InvoiceItem<'a> {
     #[serde(flatten)]
     invoice: &'a Invoice,
     tenant_number: String,
+}
+
+/// An event, as it is remembered.
+#[derive(Serialize)]
+struct EventItem<'a> {
+    kind: &'a str,
+    at: Time,
+    /// Unix seconds.
+    expires_at: i64,
 }
 
 const OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
@@ -104,17 +117,23 @@ impl Commit {
         self.push(Part::Bill, write.map_err(|e| StoreError::unavailable(&e)));
     }
 
-    /// A new payment: its conditional put is the lock, for ever.
-    pub fn new_payment(&mut self, store: &Store, payment: &Payment) {
-        let key = Key::payment(&payment.tenant_id, &payment.id);
-        self.put(store, Part::Payment, &key, payment, Guard::Absent);
-    }
-
-    /// A payment that was changed, and its revision moved on by one, since it was read.
+    /// A payment: new, and then its conditional put is the lock, for ever; or changed, and its revision moved on by
+    /// one, since it was read.
     pub fn payment(&mut self, store: &Store, payment: &Payment) {
         let key = Key::payment(&payment.tenant_id, &payment.id);
-        let guard = Guard::Still("revision", payment.revision.saturating_sub(1));
-        self.put(store, Part::Payment, &key, payment, guard);
+        self.put(store, Part::Payment, &key, payment, revised(payment.progress.revision));
+    }
+
+    /// A refund, in the same way.
+    pub fn refund(&mut self, store: &Store, refund: &Refund) {
+        let key = Key::refund(&refund.tenant_id, &refund.id);
+        self.put(store, Part::Refund, &key, refund, revised(refund.progress.revision));
+    }
+
+    /// An event of a gateway is dealt with, once. DynamoDB forgets it when no gateway would deliver it any more.
+    pub fn event(&mut self, store: &Store, event: &Event, now: Time) {
+        let item = EventItem { kind: &event.kind, at: now, expires_at: now.plus(bounds::EVENT_TTL).seconds() };
+        self.put(store, Part::Event, &Key::event(event), &item, Guard::Absent);
     }
 
     /// A payment method: made (`read_version` 0), or changed since that version.
@@ -127,6 +146,20 @@ impl Commit {
     pub fn default_method(&mut self, store: &Store, method: &Method) {
         let key = Key::new(Table::PaymentMethods, &method.tenant_id, method.default_key());
         self.put(store, Part::Free, &key, method, Guard::Nothing);
+    }
+
+    /// Its owner has no default any more, if it was this one.
+    pub fn no_default_method(&mut self, store: &Store, method: &Method) {
+        let key = Key::new(Table::PaymentMethods, &method.tenant_id, method.default_key());
+        let delete = Delete::builder()
+            .table_name(store.name(key.table))
+            .set_key(Some(key.attributes()))
+            .condition_expression("id = :id")
+            .expression_attribute_values(":id", text(method.id.as_str()))
+            .return_values_on_condition_check_failure(OLD)
+            .build();
+        let write = delete.map(|delete| TransactWriteItem::builder().delete(delete).build());
+        self.push(Part::Method, write.map_err(|e| StoreError::unavailable(&e)));
     }
 
     /// The first default method of its owner, unless there is one.
@@ -165,14 +198,20 @@ impl Commit {
     /// An alert: new, or once more. Without a condition: it never makes a settlement fail.
     pub fn alert(&mut self, store: &Store, alert: &Alert) {
         let key = Key::new(Table::Alerts, &alert.tenant_id, alert.alert_id.as_str());
+        let about = [("invoice_id", alert.invoice_id.as_ref().map(InvoiceId::as_str)),
+                     ("payment_id", alert.payment_id.as_ref().map(PaymentId::as_str))];
+        let about = about.into_iter().filter_map(|(name, id)| Some((name, id?)));
+        let names: String = about.clone().map(|(name, _)| format!("{name} = :{name}, ")).collect();
+        let values = about.map(|(name, id)| (format!(":{name}"), text(id)));
         let change = "SET kind = :kind, severity = :severity, #status = :open, message = :message, \
-                      next_action = :next_action, invoice_id = :invoice, payment_id = :payment, last_seen = :at, \
+                      next_action = :next_action, last_seen = :at, \
                       first_seen = if_not_exists(first_seen, :at), open_tenant = :tenant, writer = :writer \
                       ADD #count :one";
         let update = Update::builder()
             .table_name(store.name(key.table))
             .set_key(Some(key.attributes()))
-            .update_expression(change)
+            .update_expression(change.replacen("SET ", &format!("SET {names}"), 1))
+            .set_expression_attribute_values(Some(values.collect()))
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#count", "count")
             .expression_attribute_values(":kind", text(alert.kind.as_str()))
@@ -180,8 +219,6 @@ impl Commit {
             .expression_attribute_values(":open", text(AlertStatus::Open.as_str()))
             .expression_attribute_values(":message", text(&alert.message))
             .expression_attribute_values(":next_action", text(&alert.next_action))
-            .expression_attribute_values(":invoice", text(alert.invoice_id.as_str()))
-            .expression_attribute_values(":payment", text(alert.payment_id.as_str()))
             .expression_attribute_values(":at", text(alert.at.to_string()))
             .expression_attribute_values(":tenant", text(alert.tenant_id.as_str()))
             .expression_attribute_values(":writer", text(&self.writer))
@@ -220,6 +257,10 @@ impl Commit {
             Err(error) => self.broken = Some(error),
         }
     }
+}
+
+fn revised(revision: u64) -> Guard {
+    if revision == 1 { Guard::Absent } else { Guard::Still("revision", revision - 1) }
 }
 
 fn changed_since(version: u64) -> Guard {

@@ -28,14 +28,9 @@ pub enum AmountError {
 /// # Errors
 /// [`AmountError`]; nothing is ever rounded.
 pub fn to_wire(money: Money) -> Result<i64, AmountError> {
-    let Money { amount_minor, currency } = money;
+    let currency = money.currency;
     let (multiply, divide) = scale(currency);
-    // Thousandths go with a last digit of 0.
-    let step = if currency.exponent() == 3 { 10 } else { divide };
-    if amount_minor % step != 0 {
-        return Err(AmountError::TooFine(currency));
-    }
-    let wire = (amount_minor / divide).checked_mul(multiply).unwrap_or(i64::MAX);
+    let wire = refund_to_wire(money)?;
     let in_minor = |wire: i64| Money { amount_minor: wire / multiply * divide, currency };
     let minimum = minimum(currency);
     if wire < minimum {
@@ -45,6 +40,21 @@ pub fn to_wire(money: Money) -> Result<i64, AmountError> {
         return Err(AmountError::TooLarge(in_minor(MAX)));
     }
     Ok(wire)
+}
+
+/// The number that Stripe is sent for a refund of `money`: refunds have no least amount.
+///
+/// # Errors
+/// [`AmountError::TooFine`]; nothing is ever rounded.
+pub fn refund_to_wire(money: Money) -> Result<i64, AmountError> {
+    let Money { amount_minor, currency } = money;
+    let (multiply, divide) = scale(currency);
+    // Thousandths go with a last digit of 0.
+    let step = if currency.exponent() == 3 { 10 } else { divide };
+    if amount_minor % step != 0 {
+        return Err(AmountError::TooFine(currency));
+    }
+    Ok((amount_minor / divide).checked_mul(multiply).unwrap_or(i64::MAX))
 }
 
 /// What a number of Stripe's in `code` (any case) means; `None` when it is no amount that we could have sent.

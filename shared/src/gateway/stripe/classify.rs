@@ -1,7 +1,7 @@
 //! What Stripe's answers mean. Pure, and cautious: only an answer that proves it says "not executed".
 
 use super::amount;
-use super::object::{ApiError, Intent};
+use super::object::{ApiError, Intent, Refund};
 use super::transport::Reply;
 use crate::gateway::{Answer, NextAction, Outcome, Seen, Trouble};
 use crate::model::payment::{Failure, FailureCode};
@@ -33,6 +33,64 @@ pub(super) fn create(reply: &Reply) -> Answer {
     answer.retry_after = reply.retry_after;
     answer.gateway_code = gateway_code.or(answer.gateway_code);
     answer
+}
+
+/// The answer to "refund".
+pub(super) fn create_refund(reply: &Reply) -> Answer {
+    if let Some(refund) = reply.object::<Refund>() {
+        return self::refund(&refund);
+    }
+    let error = reply.error();
+    let mut answer = match not_refundable(&error) {
+        Some(code) if reply.status == 400 => {
+            let failure = Failure { code, gateway_code: self::code(&error) };
+            Answer::without_object(Outcome::Declined(failure), false)
+        }
+        _ => no_reply(trouble(reply)),
+    };
+    if let Some(said) = reply.should_retry {
+        answer.again = said && !answer.outcome.is_known();
+    }
+    answer.retry_after = reply.retry_after;
+    answer.gateway_code = code(&error);
+    answer
+}
+
+/// Refusals that Stripe gives after it has begun to execute, and keeps under the key.
+fn not_refundable(error: &ApiError) -> Option<FailureCode> {
+    match error.code.as_deref()? {
+        "charge_already_refunded" | "charge_disputed" | "refund_disputed_payment" | "charge_not_refundable" => {
+            Some(FailureCode::NotRefundable)
+        }
+        "balance_insufficient" => Some(FailureCode::InsufficientFunds),
+        _ => None,
+    }
+}
+
+/// What a Refund says.
+pub(super) fn refund(refund: &Refund) -> Answer {
+    let outcome = match refund.status.as_deref() {
+        Some("succeeded") => Outcome::Succeeded,
+        // The customer is asked for an account outside of us: it is followed like one that takes days.
+        Some("pending" | "requires_action") => Outcome::Pending,
+        Some("failed") => {
+            let code = match refund.failure_reason.as_deref() {
+                Some("insufficient_funds") => FailureCode::InsufficientFunds,
+                _ => FailureCode::Declined,
+            };
+            Outcome::Declined(Failure { code, gateway_code: refund.failure_reason.clone() })
+        }
+        Some("canceled") => Outcome::Canceled,
+        _ => Outcome::Unknown(Trouble::Undecided),
+    };
+    Answer {
+        seen: Some(Seen {
+            reference: refund.id.clone(),
+            money: amount::from_wire(refund.amount, &refund.currency),
+            our_id: refund.metadata.refund_id.clone(),
+        }),
+        ..Answer::without_object(outcome, false)
+    }
 }
 
 /// An answer that brought no object.
@@ -84,7 +142,7 @@ pub(super) fn intent(intent: &Intent) -> Answer {
         seen: Some(Seen {
             reference: intent.id.clone(),
             money: amount::from_wire(wire, &intent.currency),
-            payment_id: intent.payment_id().map(str::to_owned),
+            our_id: intent.metadata.payment_id.clone(),
         }),
         gateway_code: error.and_then(code),
         again: false,

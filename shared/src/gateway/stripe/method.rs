@@ -157,7 +157,7 @@ impl Stripe {
     async fn get_once(&self, secret: &StripeSecret, timeout: Duration, path: &str) -> Result<Reply, MethodError> {
         let request =
             Request { verb: Verb::GET, path, query: &[], form: &[], key: None, version: API_VERSION, timeout };
-        self.send(secret, &request).await.map_err(MethodError::Gateway)
+        self.send_request(secret, &request).await.map_err(MethodError::Gateway)
     }
 
     async fn post_once(
@@ -170,7 +170,7 @@ impl Stripe {
     ) -> Result<Reply, MethodError> {
         let key = Some(key);
         let request = Request { verb: Verb::POST, path, query: &[], form, key, version: API_VERSION, timeout };
-        self.send(secret, &request).await.map_err(MethodError::Gateway)
+        self.send_request(secret, &request).await.map_err(MethodError::Gateway)
     }
 }
 

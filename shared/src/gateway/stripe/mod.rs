@@ -1,25 +1,30 @@
 //! Stripe: PaymentIntents, customers and payment methods over its form-encoded API.
 //!
 //! `transport` sends, `object` reads what comes back, `classify` says what it means, `amount` knows Stripe's own
-//! currency exponents, `method` reads and attaches payment methods. Sources: docs.stripe.com/api and, for error
+//! currency exponents, `method` reads and attaches payment methods, `refund` refunds, `aftermath` lists what became of
+//! a payment later, `event` checks and reads webhooks. Sources: docs.stripe.com/api and, for error
 //! classes, docs.stripe.com/error-handling and /declines/codes.
 
+mod aftermath;
 pub mod amount;
 mod classify;
+pub mod event;
 pub mod method;
 mod object;
+mod refund;
 mod transport;
 
 use std::time::Duration;
 
 use http::Method as Verb;
 
-use self::object::{Intent, Page};
+use self::object::{Intent, Page, Refund};
 use self::transport::{Reply, Request};
 pub use self::transport::{Stripe, http_client};
 use super::{Answer, Found, Outcome, Trouble};
 use crate::bounds;
 use crate::clock::Time;
+use crate::model::movement::Movement;
 use crate::model::payment::Payment;
 use crate::secrets::StripeSecret;
 
@@ -27,9 +32,105 @@ use crate::secrets::StripeSecret;
 pub const API_VERSION: &str = "2026-08-26.dahlia";
 
 impl Stripe {
-    /// Creates and confirms the PaymentIntent of a payment in one call. The same payment is always the same request
-    /// under the same idempotency key: within the key's lifetime Stripe executes it once.
-    pub async fn pay(&self, secret: &StripeSecret, payment: &Payment, timeout: Duration) -> Answer {
+    /// Sends a payment or a refund. The same one is always the same request under the same idempotency key: within the
+    /// key's lifetime Stripe executes it once.
+    pub async fn send(&self, secret: &StripeSecret, movement: Movement<'_>, timeout: Duration) -> Answer {
+        match movement {
+            Movement::Payment(payment) => self.pay(secret, payment, timeout).await,
+            Movement::Refund(refund) => self.refund(secret, refund, timeout).await,
+        }
+    }
+
+    /// Looks a payment or refund up: by the gateway's id when it is known, else by our id in the metadata of what may be
+    /// it. (Search lags behind; it is not used.)
+    ///
+    /// `until` is when it may have been created at the latest; `time` what there is for the next request, where `None`
+    /// ends the look-up.
+    pub async fn find(
+        &self,
+        secret: &StripeSecret,
+        movement: Movement<'_>,
+        until: Time,
+        time: &(impl Fn() -> Option<Duration> + Sync),
+    ) -> Found {
+        match (movement.reference(), time(), movement) {
+            (_, None, _) => Found::Unanswered(Trouble::Unreachable),
+            (Some(reference), Some(timeout), _) => self.read(secret, movement, reference, timeout).await,
+            (None, _, Movement::Payment(payment)) => self.find_payment(secret, payment, until, time).await,
+            (None, _, Movement::Refund(refund)) => self.find_refund(secret, refund, time).await,
+        }
+    }
+
+    /// Reads one object.
+    pub async fn read(
+        &self,
+        secret: &StripeSecret,
+        movement: Movement<'_>,
+        reference: &str,
+        timeout: Duration,
+    ) -> Found {
+        let path = format!("{}/{}", Self::path(movement), transport::segment(reference));
+        match self.get(secret, &path, &[], Self::version(movement), timeout).await {
+            Ok(reply) if is_missing(&reply) => Found::Nothing,
+            Ok(reply) => Self::found(movement, &reply),
+            Err(trouble) => Found::Unanswered(trouble),
+        }
+    }
+
+    /// Cancels a payment or refund. What counts is the object afterwards: it may have succeeded before.
+    pub async fn cancel(
+        &self,
+        secret: &StripeSecret,
+        movement: Movement<'_>,
+        reference: &str,
+        timeout: Duration,
+    ) -> Found {
+        let path = format!("{}/{}/cancel", Self::path(movement), transport::segment(reference));
+        // A key of this execution only: a saved refusal must not be replayed once the state has changed.
+        let key = uuid::Uuid::new_v4().to_string();
+        let request = Request {
+            verb: Verb::POST,
+            path: &path,
+            query: &[],
+            form: &[],
+            key: Some(&key),
+            version: Self::version(movement),
+            timeout,
+        };
+        let reply = match self.send_request(secret, &request).await {
+            Ok(reply) => reply,
+            Err(trouble) => return Found::Unanswered(trouble),
+        };
+        match (movement, reply.error().payment_intent) {
+            (Movement::Payment(_), Some(intent)) => Found::Object(classify::intent(&intent)),
+            _ => Self::found(movement, &reply),
+        }
+    }
+
+    fn path(movement: Movement<'_>) -> &'static str {
+        match movement {
+            Movement::Payment(_) => "/v1/payment_intents",
+            Movement::Refund(_) => "/v1/refunds",
+        }
+    }
+
+    fn version(movement: Movement<'_>) -> &str {
+        match movement {
+            Movement::Payment(payment) => &payment.frozen.api_version,
+            Movement::Refund(refund) => &refund.frozen.api_version,
+        }
+    }
+
+    fn found(movement: Movement<'_>, reply: &Reply) -> Found {
+        let answer = match movement {
+            Movement::Payment(_) => reply.object().map(|intent: Intent| classify::intent(&intent)),
+            Movement::Refund(_) => reply.object().map(|refund: Refund| classify::refund(&refund)),
+        };
+        answer.map_or_else(|| Found::Unanswered(classify::trouble(reply)), Found::Object)
+    }
+
+    /// Creates and confirms the PaymentIntent of a payment in one call.
+    async fn pay(&self, secret: &StripeSecret, payment: &Payment, timeout: Duration) -> Answer {
         let Some(amount) = amount::to_wire(payment.money()).ok() else {
             return Answer::without_object(Outcome::NotSent(Trouble::Rejected), false);
         };
@@ -60,47 +161,13 @@ impl Stripe {
             version: &frozen.api_version,
             timeout,
         };
-        match self.send(secret, &request).await {
+        match self.send_request(secret, &request).await {
             Ok(reply) => classify::create(&reply),
             Err(trouble) => classify::no_reply(trouble),
         }
     }
 
-    /// Looks a payment up: by the gateway's id when it is known, else by customer, time and our id in the metadata.
-    /// (Search lags behind; it is not used.)
-    ///
-    /// `until` is when it may have been created at the latest; `time` what there is for the next request, where `None`
-    /// ends the look-up.
-    pub async fn find(
-        &self,
-        secret: &StripeSecret,
-        payment: &Payment,
-        until: Time,
-        time: &(impl Fn() -> Option<Duration> + Sync),
-    ) -> Found {
-        match (payment.reference(), time()) {
-            (_, None) => Found::Unanswered(Trouble::Unreachable),
-            (Some(reference), Some(timeout)) => self.read(secret, payment, reference, timeout).await,
-            (None, _) => self.find_by_id(secret, payment, until, time).await,
-        }
-    }
-
-    /// Reads one PaymentIntent.
-    pub async fn read(&self, secret: &StripeSecret, payment: &Payment, reference: &str, timeout: Duration) -> Found {
-        let path = format!("/v1/payment_intents/{}", transport::segment(reference));
-        match self.get(secret, &path, &[], &payment.frozen.api_version, timeout).await {
-            Ok(reply) if reply.status == 404 && reply.error().code.as_deref() == Some("resource_missing") => {
-                Found::Nothing
-            }
-            Ok(reply) => match reply.object::<Intent>() {
-                Some(intent) => Found::Object(classify::intent(&intent)),
-                None => Found::Unanswered(classify::trouble(&reply)),
-            },
-            Err(trouble) => Found::Unanswered(trouble),
-        }
-    }
-
-    async fn find_by_id(
+    async fn find_payment(
         &self,
         secret: &StripeSecret,
         payment: &Payment,
@@ -127,7 +194,7 @@ impl Stripe {
             let Some(page) = reply.object::<Page<Intent>>() else {
                 return Found::Unanswered(classify::trouble(&reply));
             };
-            if let Some(intent) = page.data.iter().find(|intent| intent.payment_id() == Some(payment.id.as_str())) {
+            if let Some(intent) = page.data.iter().find(|intent| intent.metadata.payment_id.as_deref() == Some(payment.id.as_str())) {
                 return Found::Object(classify::intent(intent));
             }
             match page.data.last() {
@@ -139,29 +206,6 @@ impl Stripe {
         Found::Unanswered(Trouble::Undecided)
     }
 
-    /// Cancels a PaymentIntent. What counts is the object afterwards: it may have succeeded before.
-    pub async fn cancel(&self, secret: &StripeSecret, payment: &Payment, reference: &str, timeout: Duration) -> Found {
-        let path = format!("/v1/payment_intents/{}/cancel", transport::segment(reference));
-        // A key of this execution only: a saved refusal must not be replayed once the state has changed.
-        let key = uuid::Uuid::new_v4().to_string();
-        let request = Request {
-            verb: Verb::POST,
-            path: &path,
-            query: &[],
-            form: &[],
-            key: Some(&key),
-            version: &payment.frozen.api_version,
-            timeout,
-        };
-        match self.send(secret, &request).await {
-            Ok(reply) => match reply.object::<Intent>().or_else(|| reply.error().payment_intent.map(|it| *it)) {
-                Some(intent) => Found::Object(classify::intent(&intent)),
-                None => Found::Unanswered(classify::trouble(&reply)),
-            },
-            Err(trouble) => Found::Unanswered(trouble),
-        }
-    }
-
     async fn get(
         &self,
         secret: &StripeSecret,
@@ -171,6 +215,11 @@ impl Stripe {
         timeout: Duration,
     ) -> Result<Reply, Trouble> {
         let request = Request { verb: Verb::GET, path, query, form: &[], key: None, version, timeout };
-        self.send(secret, &request).await
+        self.send_request(secret, &request).await
     }
+}
+
+/// Whether Stripe has no such object.
+fn is_missing(reply: &Reply) -> bool {
+    reply.status == 404 && reply.error().code.as_deref() == Some("resource_missing")
 }

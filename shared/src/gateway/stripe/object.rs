@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+
+use crate::gateway::Labels;
 
 /// A PaymentIntent.
 #[derive(Deserialize)]
@@ -14,18 +16,103 @@ pub(super) struct Intent {
     #[serde(default)]
     pub amount_received: Option<i64>,
     pub currency: String,
-    #[serde(default)]
-    pub metadata: HashMap<String, String>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: Ours,
     #[serde(default)]
     pub last_payment_error: Option<ApiError>,
     #[serde(default)]
     pub client_secret: Option<String>,
 }
 
-impl Intent {
-    /// The id of ours that it carries.
-    pub fn payment_id(&self) -> Option<&str> {
-        self.metadata.get("payment_id").map(String::as_str)
+/// The ids of ours in an object's metadata.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Ours {
+    pub tenant_id: Option<String>,
+    pub invoice_id: Option<String>,
+    pub payment_id: Option<String>,
+    pub refund_id: Option<String>,
+}
+
+/// A member that is null is one that is not there.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+impl From<Ours> for Labels {
+    fn from(ours: Ours) -> Self {
+        let Ours { tenant_id, invoice_id, payment_id, refund_id } = ours;
+        Self { tenant_id, invoice_id, payment_id, refund_id }
+    }
+}
+
+/// A Refund.
+#[derive(Deserialize)]
+pub(super) struct Refund {
+    pub id: String,
+    pub amount: i64,
+    pub currency: String,
+    #[serde(default)]
+    pub status: Option<String>,
+    #[serde(default)]
+    pub failure_reason: Option<String>,
+    #[serde(default)]
+    pub created: i64,
+    #[serde(default)]
+    pub payment_intent: Option<Reference>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: Ours,
+}
+
+/// A Charge.
+#[derive(Deserialize)]
+pub(super) struct Charge {
+    pub currency: String,
+    #[serde(default)]
+    pub amount_refunded: i64,
+    #[serde(default)]
+    pub payment_intent: Option<Reference>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: Ours,
+}
+
+/// A Dispute.
+#[derive(Deserialize)]
+pub(super) struct Dispute {
+    pub id: String,
+    pub amount: i64,
+    pub currency: String,
+    #[serde(default)]
+    pub status: String,
+    #[serde(default)]
+    pub payment_intent: Option<Reference>,
+}
+
+/// A Transfer.
+#[derive(Deserialize)]
+pub(super) struct Transfer {
+    pub currency: String,
+    #[serde(default)]
+    pub amount_reversed: i64,
+    #[serde(default)]
+    pub transfer_group: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: Ours,
+}
+
+/// An object, or its id alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Reference {
+    Id(String),
+    Object { id: String },
+}
+
+impl Reference {
+    pub fn id(self) -> String {
+        match self {
+            Self::Id(id) | Self::Object { id } => id,
+        }
     }
 }
 

@@ -65,7 +65,7 @@ impl Stripe {
         Self { http, base: base.trim_end_matches('/').to_owned() }
     }
 
-    pub(super) async fn send(&self, secret: &StripeSecret, request: &Request<'_>) -> Result<Reply, Trouble> {
+    pub(super) async fn send_request(&self, secret: &StripeSecret, request: &Request<'_>) -> Result<Reply, Trouble> {
         let mut builder = self
             .http
             .request(request.verb.clone(), format!("{}{}", self.base, request.path))

@@ -1,0 +1,28 @@
+//! What a person says of a payment or refund: the body of both `/resolve` requests.
+
+use super::form::Fields;
+use crate::bounds;
+use crate::flow::resolve::Resolution;
+use crate::policy::refusal::{Code, Refusal};
+
+/// The request of `POST /payments/{id}/resolve` and `POST /refunds/{id}/resolve`.
+///
+/// # Errors
+/// All that is wrong with its form.
+pub fn resolution(mut body: Fields) -> Result<Resolution, Vec<Refusal>> {
+    let outcome = body.choice("outcome", &["executed", "not_executed"]);
+    let outcome = body.required("outcome", outcome);
+    let gateway_reference = body.text("gateway_reference", bounds::NAME_BYTES);
+    if gateway_reference.is_some() && outcome == Some("not_executed") {
+        body.refuse(Code::InvalidField, "gateway_reference", "What was not executed has no reference.");
+    }
+    let note = body.text("note", 2 * bounds::NAME_BYTES);
+    let note = body.required("note", note);
+    match (outcome, note, body.finish()) {
+        (Some(outcome), Some(note), Ok(())) => {
+            Ok(Resolution { executed: outcome == "executed", gateway_reference, note })
+        }
+        (_, _, Err(refusals)) => Err(refusals),
+        _ => Err(vec![Refusal::new(Code::Internal, "The form was read and is not there.")]),
+    }
+}

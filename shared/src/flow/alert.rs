@@ -1,0 +1,121 @@
+//! Whom a settlement calls, and what it logs: alerts with their words, and agent runs.
+
+use super::Invocation;
+use super::settle::Finding;
+use crate::app::App;
+use crate::clock::Time;
+use crate::gateway::Outcome;
+use crate::id::{AlertId, time_ordered};
+use crate::model::alert::{AgentRun, Alert, AlertKind};
+use crate::model::payment::Failure;
+use crate::model::transition::Case;
+use crate::policy::failure;
+
+/// An alert about a case, raised by a change of it (`why` where that is a failure), or by an outcome that nobody knows.
+#[must_use]
+pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> Alert {
+    let movement = case.movement();
+    let (payment, noun, id) = (&case.payment, movement.noun(), movement.id());
+    let subject =
+        format!("{} {id} of {} for invoice {}", capitalized(noun), movement.money(), case.invoice.invoice_id);
+    let paid = format!("Payment {} of {} for invoice {}", payment.id, payment.money(), payment.invoice_id);
+    let about_payment = format!("payment/{}", payment.id);
+    let (entity, message) = match kind {
+        AlertKind::PaidTwice => {
+            // The one that is not the invoice's own is the one to give back.
+            let is_current = case.invoice.current.as_ref() == Some(&payment.id);
+            let refund = case.invoice.also_paid.first().filter(|_| is_current).unwrap_or(&payment.id);
+            let message =
+                format!("Invoice {} was paid twice: refund {refund} of {}.", payment.invoice_id, payment.money());
+            (about_payment, message)
+        }
+        AlertKind::PaidVoidInvoice => {
+            (about_payment, format!("{paid} was executed, and the invoice is void: refund {}.", payment.id))
+        }
+        AlertKind::Disputed => (about_payment, format!("{paid} is disputed.")),
+        AlertKind::DisputeLostInPart => {
+            let lost = payment.disputes.lost;
+            (about_payment, format!("{paid}: disputes over a part of it, {lost} in minor units, were lost."))
+        }
+        AlertKind::Returned => (about_payment, format!("{paid} was taken back. The invoice is {}.", case.invoice.status)),
+        AlertKind::ReturnedAfterRefund => {
+            (about_payment, format!("{paid} was taken back, and money of it was refunded or is on its way."))
+        }
+        AlertKind::TransferReversed => (about_payment, format!("{paid}: the transfer to its account was reversed.")),
+        AlertKind::OutcomeUnknown if movement.reference().is_some() => {
+            (format!("{noun}/{id}"), format!("{subject} is open at the gateway and says nothing about money."))
+        }
+        AlertKind::OutcomeUnknown => {
+            let message = format!(
+                "{subject} is not to be found at the gateway, or the gateway does not say, and its key has expired."
+            );
+            (format!("{noun}/{id}"), message)
+        }
+        AlertKind::AnswerMismatch => {
+            (format!("{noun}/{id}"), format!("{subject} differs from what the gateway shows."))
+        }
+        AlertKind::AccountChanged => {
+            let message = format!("{subject} was reserved for another gateway account than the secret names.");
+            (format!("{noun}/{id}"), message)
+        }
+        AlertKind::RefundCameBack => (format!("{noun}/{id}"), format!("{subject} had succeeded and came back.")),
+        AlertKind::GatewayRejected if why.is_none() => {
+            (format!("{noun}/{id}"), format!("{subject} was refused by the gateway as a request."))
+        }
+        // The same failure of the same invoice is the same alert.
+        _ => {
+            let code = why.map_or("unknown", |why| why.code.as_str());
+            let gateway_code = why.and_then(|why| why.gateway_code.as_deref()).unwrap_or("none");
+            let entity = match &case.refund {
+                Some(refund) => format!("refund/{}", refund.id),
+                None => format!("invoice/{}", payment.invoice_id),
+            };
+            (entity, format!("{subject} failed: {code} (gateway code {gateway_code})."))
+        }
+    };
+    let (severity, next_action) = failure::next_action(kind);
+    Alert {
+        tenant_id: payment.tenant_id.clone(),
+        alert_id: AlertId::of(&payment.tenant_id, kind.as_str(), &entity),
+        kind,
+        severity,
+        invoice_id: Some(payment.invoice_id.clone()),
+        payment_id: Some(payment.id.clone()),
+        message,
+        next_action: next_action.replace("{path}", &format!("/{noun}s/{id}")),
+        at,
+    }
+}
+
+fn capitalized(noun: &str) -> &str {
+    match noun {
+        "refund" => "Refund",
+        _ => "Payment",
+    }
+}
+
+/// The log of an execution that failed or was abnormal.
+#[must_use]
+pub fn run(app: &App, invocation: &Invocation, case: &Case, finding: &Finding, why: Option<&Failure>) -> AgentRun {
+    let now = app.clock.now();
+    let class = match &finding.sent.outcome {
+        _ if finding.sent.mismatch => "answer_mismatch",
+        Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => trouble.as_str(),
+        _ => why.map_or("abnormal", |why| why.code.as_str()),
+    };
+    AgentRun {
+        tenant_id: case.payment.tenant_id.clone(),
+        run_id: format!("run_{}", time_ordered(now)),
+        action: finding.action,
+        user_id: invocation.actor.user_id.clone(),
+        request_id: invocation.actor.request_id.clone(),
+        invoice_id: case.invoice.invoice_id.clone(),
+        payment_id: case.payment.id.clone(),
+        refund_id: case.refund.as_ref().map(|refund| refund.id.clone()),
+        error_class: class.to_owned(),
+        gateway_code: finding.sent.gateway_code.clone(),
+        attempts: finding.sent.attempts,
+        duration_ms: u64::try_from(now.since(invocation.started_at).as_millis()).unwrap_or(u64::MAX),
+        at: now,
+    }
+}

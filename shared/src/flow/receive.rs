@@ -1,0 +1,294 @@
+//! Receiving what a gateway tells: each event is applied once, in whatever order it comes, or not marked as done, so
+//! that it is delivered again.
+//!
+//! An event is a hint. A success is applied as it stands; everything else is what the gateway shows when it is asked:
+//! a failure, refunds, disputes. What an event brings about and the mark that it is dealt with are one transaction.
+
+mod aftermath;
+mod method;
+
+use std::sync::Arc;
+
+use super::send::Sent;
+use super::settle::{Finding, Pace, Source, reread, settle, was_paid};
+use super::{Invocation, Stop};
+use crate::app::App;
+use crate::bounds;
+use crate::clock::Time;
+use crate::gateway::{Answer, Found, Hint, Labels, Outcome, Told, Trouble};
+use crate::id::{AlertId, InvoiceId, PaymentId};
+use crate::model::alert::{Alert, AlertKind, RunAction};
+use crate::model::event::Event;
+use crate::model::invoice::Invoice;
+use crate::model::movement::Movement;
+use crate::model::payment::Payment;
+use crate::model::transition::Case;
+use crate::policy::failure;
+use crate::secrets::StripeSecret;
+use crate::store::commit::{Commit, CommitError, Part};
+use crate::store::{Consistency, Key};
+
+/// An event whose signature has been verified with the tenant's secret.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// What tells it from others.
+    pub event: Event,
+    /// When it happened.
+    pub created_at: Time,
+    /// What it says.
+    pub told: Told,
+    /// The secret that it came under.
+    pub secret: Arc<StripeSecret>,
+}
+
+/// What came of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// It is applied, or there was nothing left to apply.
+    Done,
+    /// It was dealt with before.
+    Seen,
+    /// It is about something that is not ours.
+    NotOurs,
+}
+
+/// What is asked of an event's payment.
+struct About<'a> {
+    reference: &'a str,
+    hint: &'a Hint,
+}
+
+/// Applies an event.
+///
+/// # Errors
+/// Whatever kept it from being applied; it is not marked then, so that it is delivered again.
+pub async fn receive(app: &App, invocation: &Invocation, arrival: &Arrival) -> Result<Received, Stop> {
+    match &arrival.told {
+        Told::Nothing => Ok(Received::NotOurs),
+        Told::Method { reference, detached } => {
+            method::receive(app, invocation, arrival, reference, *detached).await
+        }
+        Told::Payment { reference, labels, hint } => {
+            let about = About { reference, hint };
+            let Some((payment_id, invoice_id)) = ours(app, invocation, arrival, reference, labels).await? else {
+                return Ok(Received::NotOurs);
+            };
+            for round in 1..=bounds::DECISIONS {
+                let attempt = attempt(app, invocation, arrival, &about, &payment_id, invoice_id.as_ref()).await?;
+                if let Some(received) = attempt {
+                    return Ok(received);
+                }
+                if !invocation.wait_for_turn(app, round).await {
+                    break;
+                }
+            }
+            Err(Stop::Busy)
+        }
+    }
+}
+
+/// Which payment of ours it is about, and of which invoice where that is told; `None`: of nobody, or of another tenant.
+async fn ours(
+    app: &App,
+    invocation: &Invocation,
+    arrival: &Arrival,
+    reference: &str,
+    labels: &Labels,
+) -> Result<Option<(PaymentId, Option<InvoiceId>)>, Stop> {
+    let tenant = invocation.tenant();
+    let mut labels = labels.clone();
+    if labels.payment_id.is_none() {
+        let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
+        match app.stripe.labels(&arrival.secret, reference, timeout).await {
+            Ok(Some(found)) => labels = found,
+            Ok(None) => return Ok(None),
+            Err(trouble) => return Err(Stop::Gateway(trouble.as_str())),
+        }
+    }
+    if labels.tenant_id.as_deref().is_some_and(|other| other != tenant.as_str()) {
+        return Ok(None);
+    }
+    let invoice_id = labels.invoice_id.and_then(|id| id.parse().ok());
+    if let Some(id) = labels.payment_id.and_then(|id| id.parse().ok()) {
+        return Ok(Some((id, invoice_id)));
+    }
+    // Somebody may have taken our marks off in the dashboard.
+    let known = app.store.by_reference(tenant, reference).await?;
+    Ok(known.and_then(|id| id.parse().ok()).map(|id| (id, None)))
+}
+
+/// One try on what is read now; `None`: somebody else changed it meanwhile.
+async fn attempt(
+    app: &App,
+    invocation: &Invocation,
+    arrival: &Arrival,
+    about: &About<'_>,
+    payment_id: &PaymentId,
+    invoice_id: Option<&InvoiceId>,
+) -> Result<Option<Received>, Stop> {
+    // Refunds only ever go forward: their list may be older than what is read here. Disputes are asked for afterwards.
+    let refunds = match about.hint {
+        Hint::Refunds(_) => Some(aftermath::refunds(app, invocation, arrival, about.reference).await?),
+        _ => None,
+    };
+    let tenant = invocation.tenant();
+    let event_key = Key::event(&arrival.event);
+    let payment_key = Key::payment(tenant, payment_id);
+    let invoice_key = invoice_id.map(|id| Key::invoice(tenant, id));
+    let refund_keys = refunds.iter().flatten().map(|(id, _)| Key::refund(tenant, id));
+    let keys = [event_key.clone(), payment_key.clone()].into_iter().chain(invoice_key).chain(refund_keys);
+    let mut found = app.store.read(keys, Consistency::Strong).await?;
+    if found.has(&event_key) {
+        return Ok(Some(Received::Seen));
+    }
+    let Some(payment) = found.get::<Payment>(&payment_key)? else {
+        return unknown(app, invocation, arrival, payment_id).await.map(Some);
+    };
+    let invoice_key = Key::invoice(tenant, &payment.invoice_id);
+    if !found.has(&invoice_key) {
+        found.extend(app.store.read([invoice_key.clone()], Consistency::Strong).await?);
+    }
+    let invoice = found.get::<Invoice>(&invoice_key)?.ok_or(Stop::Impossible("a payment without its invoice"))?;
+    let case = Case { invoice, payment, refund: None };
+    let is_same = case.payment.reference().is_none_or(|known| known == about.reference);
+    if case.payment.frozen.account != arrival.secret.account || !is_same {
+        let kind = if is_same { AlertKind::AccountChanged } else { AlertKind::AnswerMismatch };
+        return mark(app, invocation, arrival, Some(super::alert::alert(&case, kind, None, app.clock.now()))).await;
+    }
+    if let Hint::Payment(answer) = about.hint {
+        return payment_told(app, invocation, arrival, about, case, answer).await.map(Some);
+    }
+    // Ahead of us: what is told happens to payments that were paid.
+    if !was_paid(&case.payment) {
+        let case = ask(app, invocation, arrival, about, case).await?;
+        if !was_paid(&case.payment) {
+            return Err(Stop::Gateway("the gateway tells of what became of a payment, and does not show it as paid"));
+        }
+        return Ok(None);
+    }
+    match about.hint {
+        Hint::Refunds(total) => {
+            let refunds = refunds.unwrap_or_default();
+            aftermath::apply_refunds(app, invocation, arrival, case, &found, refunds, *total).await
+        }
+        Hint::TransferReversed(reversed) => {
+            aftermath::apply_reversal(app, invocation, arrival, case, *reversed).await
+        }
+        Hint::Disputes | Hint::Payment(_) => {
+            aftermath::apply_disputes(app, invocation, arrival, case, about.reference).await
+        }
+    }
+}
+
+/// A payment, as it was when the event was made. Only what can't be undone is taken from there.
+async fn payment_told(
+    app: &App,
+    invocation: &Invocation,
+    arrival: &Arrival,
+    about: &About<'_>,
+    case: Case,
+    answer: &Answer,
+) -> Result<Received, Stop> {
+    let answer = match answer.outcome {
+        Outcome::Succeeded | Outcome::Pending => answer.clone(),
+        _ if was_paid(&case.payment) => answer.clone(),
+        _ => shown(app, invocation, arrival, about, case.movement()).await?,
+    };
+    let sent = Sent::found(case.movement(), answer);
+    let source = Source::Event(arrival.event.clone());
+    let finding = Finding { sent, source, action: RunAction::Receive };
+    settle(app, invocation, case, &finding, Pace::Touch).await?;
+    Ok(Received::Done)
+}
+
+/// Settles a payment by what the gateway shows of it now.
+async fn ask(
+    app: &App,
+    invocation: &Invocation,
+    arrival: &Arrival,
+    about: &About<'_>,
+    case: Case,
+) -> Result<Case, Stop> {
+    let answer = shown(app, invocation, arrival, about, case.movement()).await?;
+    let sent = Sent::found(case.movement(), answer);
+    let finding = Finding { sent, source: Source::Lookup, action: RunAction::Receive };
+    let case = settle(app, invocation, case, &finding, Pace::Touch).await?;
+    // What could not be written is left to recovery, and is not what was asked for here.
+    Ok(if was_paid(&case.payment) { case } else { reread(app, case.movement()).await? })
+}
+
+async fn shown(
+    app: &App,
+    invocation: &Invocation,
+    arrival: &Arrival,
+    about: &About<'_>,
+    movement: Movement<'_>,
+) -> Result<Answer, Stop> {
+    let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
+    match app.stripe.read(&arrival.secret, movement, about.reference, timeout).await {
+        Found::Object(answer) => Ok(answer),
+        Found::Nothing => Err(Stop::Gateway(Trouble::Undecided.as_str())),
+        Found::Unanswered(trouble) => Err(Stop::Gateway(trouble.as_str())),
+    }
+}
+
+/// It names an id of ours that is not in the books: they may be behind, or incomplete.
+async fn unknown(
+    app: &App,
+    invocation: &Invocation,
+    arrival: &Arrival,
+    payment_id: &PaymentId,
+) -> Result<Received, Stop> {
+    let now = app.clock.now();
+    if now.since(arrival.created_at) < bounds::EVENT_EARLY {
+        return Err(Stop::Early);
+    }
+    let kind = AlertKind::UnknownToUs;
+    let (severity, next_action) = failure::next_action(kind);
+    let tenant = invocation.tenant();
+    let alert = Alert {
+        tenant_id: tenant.clone(),
+        alert_id: AlertId::of(tenant, kind.as_str(), &format!("payment/{payment_id}")),
+        kind,
+        severity,
+        invoice_id: None,
+        payment_id: Some(payment_id.clone()),
+        message: format!("Stripe tells of payment {payment_id} ({}), which is not in the books.", arrival.event.kind),
+        next_action: next_action.to_owned(),
+        at: now,
+    };
+    Ok(mark(app, invocation, arrival, Some(alert)).await?.unwrap_or(Received::Seen))
+}
+
+/// Marks an event as done, with the alert that is all that comes of it.
+async fn mark(
+    app: &App,
+    invocation: &Invocation,
+    arrival: &Arrival,
+    alert: Option<Alert>,
+) -> Result<Option<Received>, Stop> {
+    let mut commit = Commit::default();
+    if let Some(alert) = &alert {
+        commit.alert(&app.store, alert);
+    }
+    last(app, invocation, arrival, commit).await.map(|done| done.then_some(Received::Done).or(Some(Received::Seen)))
+}
+
+/// Commits what an event brings about, with the mark that it is dealt with; `false`: another delivery was faster.
+async fn last(app: &App, invocation: &Invocation, arrival: &Arrival, mut commit: Commit) -> Result<bool, Stop> {
+    commit.event(&app.store, &arrival.event, app.clock.now());
+    match app.store.commit(commit, invocation.deadline).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_on(Part::Event) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// One step of several; `false`: somebody else was faster with something, and everything is to be read again.
+async fn step(app: &App, invocation: &Invocation, commit: Commit) -> Result<bool, Stop> {
+    match app.store.commit(commit, invocation.deadline).await {
+        Ok(()) => Ok(true),
+        Err(CommitError::Conflict(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
