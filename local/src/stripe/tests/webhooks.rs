@@ -93,7 +93,7 @@ async fn events_arrive_signed_in_their_order_at_their_own_accounts_endpoint() {
 
 #[tokio::test]
 async fn what_was_not_taken_comes_again_with_a_new_signature() {
-    for status in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::FOUND] {
+    for status in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::TEMPORARY_REDIRECT] {
         let (api, endpoint) = Api::with_endpoint(1, status).await;
         api.post("/v1/customers", None, &[("name", "A")]).await;
         while endpoint.arrived.lock().unwrap().is_empty() {
