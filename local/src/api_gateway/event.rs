@@ -1,5 +1,5 @@
-//! The event that API Gateway makes of a request (HTTP API, payload format 2.0), and the answer it makes of a
-//! function's response.
+//! The event that API Gateway or a function URL makes of a request (payload format 2.0), and the answer it makes of
+//! a function's response.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +18,20 @@ use super::routes::PathParameters;
 use crate::template::Route;
 use crate::token::Claims;
 
-/// A request that API Gateway has let in.
+/// How a request came to the function.
+pub(super) enum Entry<'a> {
+    /// By a route of the HTTP API, with a token.
+    Route { route: &'a Route, path_parameters: &'a PathParameters, claims: &'a Claims },
+    /// By the function's own URL, which asks for nothing.
+    Url,
+}
+
+/// A request that has been let in.
 pub(super) struct Admitted<'a> {
+    pub(super) entry: Entry<'a>,
     pub(super) parts: &'a Parts,
     pub(super) body: &'a [u8],
     pub(super) source_ip: String,
-    pub(super) route: &'a Route,
-    pub(super) path_parameters: &'a PathParameters,
-    pub(super) claims: &'a Claims,
     pub(super) request_id: &'a str,
     pub(super) time: Time,
 }
@@ -34,11 +40,16 @@ impl Admitted<'_> {
     /// The event for the function. What a request lacks (a body, cookies, parameters) its event lacks too.
     pub(super) fn event(&self) -> Value {
         let (headers, uri) = (&self.parts.headers, &self.parts.uri);
-        let route_key = format!("{} {}", self.route.method, self.route.path);
-        // API Gateway decodes the path of an HTTP API before the function sees it.
-        let path = percent_decode_str(uri.path()).decode_utf8_lossy();
+        let (route_key, path, account_id) = match &self.entry {
+            Entry::Route { route, .. } => (
+                format!("{} {}", route.method, route.path),
+                // API Gateway decodes the path of an HTTP API before the function sees it; a function URL does not.
+                percent_decode_str(uri.path()).decode_utf8_lossy(),
+                "000000000000",
+            ),
+            Entry::Url => ("$default".to_owned(), uri.path().into(), "anonymous"),
+        };
         let domain_name = header(headers, HOST.as_str());
-        let claims: BTreeMap<&String, String> = self.claims.iter().map(|(name, value)| (name, text(value))).collect();
         let mut event = json!({
             "version": "2.0",
             "routeKey": route_key,
@@ -46,9 +57,8 @@ impl Admitted<'_> {
             "rawQueryString": uri.query().unwrap_or_default(),
             "headers": self.headers(),
             "requestContext": {
-                "accountId": "000000000000",
+                "accountId": account_id,
                 "apiId": "local",
-                "authorizer": { "jwt": { "claims": claims, "scopes": null } },
                 "domainName": domain_name,
                 "domainPrefix": domain_name.split('.').next(),
                 "http": {
@@ -66,6 +76,12 @@ impl Admitted<'_> {
             },
             "isBase64Encoded": false,
         });
+        if let Entry::Route { claims, .. } = &self.entry
+            && let Some(context) = event.get_mut("requestContext").and_then(Value::as_object_mut)
+        {
+            let claims: BTreeMap<&String, String> = claims.iter().map(|(name, value)| (name, text(value))).collect();
+            context.insert("authorizer".to_owned(), json!({ "jwt": { "claims": claims, "scopes": null } }));
+        }
         let mut add = |name: &str, value: Value| {
             if let Some(event) = event.as_object_mut() {
                 event.insert(name.to_owned(), value);
@@ -79,8 +95,10 @@ impl Admitted<'_> {
         if !query.is_empty() {
             add("queryStringParameters", json!(query));
         }
-        if !self.path_parameters.is_empty() {
-            add("pathParameters", json!(self.path_parameters));
+        if let Entry::Route { path_parameters, .. } = &self.entry
+            && !path_parameters.is_empty()
+        {
+            add("pathParameters", json!(path_parameters));
         }
         match std::str::from_utf8(self.body) {
             Ok("") => {}

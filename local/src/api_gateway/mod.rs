@@ -1,4 +1,4 @@
-//! API Gateway's HTTP API and Lambda, in front of the functions' own routers.
+//! API Gateway's HTTP API, a function URL and Lambda, in front of the functions' own routers.
 //!
 //! Promises that a function runs here as it does in Lambda: it gets the event that API Gateway would send, through
 //! the same adapter, with a deadline; it runs to its end even if the client hangs up, and is stopped at its time-out.
@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
@@ -30,16 +31,23 @@ use uuid::Uuid;
 
 use crate::template::{Route, Template};
 use crate::token::{self, Claims};
-use event::Admitted;
+use event::{Admitted, Entry};
 
 /// What API Gateway takes.
 const MAX_BODY: usize = 10 * 1024 * 1024;
 
-/// The HTTP API of the template.
+/// What Lambda takes from a function URL.
+const MAX_URL_BODY: usize = 6 * 1024 * 1024;
+/// What paths to the function with a URL begin with: in AWS that has a domain of its own.
+const URL_PATHS: &str = "/webhooks/";
+
+/// The HTTP API of the template, and its function URL.
 #[derive(Debug)]
 pub struct ApiGateway {
     routes: Vec<Route>,
     functions: HashMap<String, Function>,
+    /// The folder of the function that has a URL.
+    url: Option<String>,
     clock: Clock,
 }
 
@@ -55,10 +63,10 @@ struct Function {
 pub struct NoRouter(String);
 
 impl ApiGateway {
-    /// The template's routes in front of `routers`, which are named by their function's folder.
+    /// The template's routes and function URL in front of `routers`, which are named by their function's folder.
     ///
     /// # Errors
-    /// When a route leads to a function without router.
+    /// When a route or the URL leads to a function without router.
     pub fn new(template: &Template, mut routers: HashMap<String, Router>, clock: Clock) -> Result<Self, NoRouter> {
         let mut functions = HashMap::new();
         for function in &template.functions {
@@ -66,9 +74,11 @@ impl ApiGateway {
                 functions.insert(function.folder.clone(), Function { router, timeout: function.timeout });
             }
         }
-        match template.routes.iter().find(|route| !functions.contains_key(&route.function)) {
-            Some(route) => Err(NoRouter(route.function.clone())),
-            None => Ok(Self { routes: template.routes.clone(), functions, clock }),
+        let url = template.functions.iter().find(|function| function.url).map(|function| function.folder.clone());
+        let mut called = template.routes.iter().map(|route| &route.function).chain(&url);
+        match called.find(|function| !functions.contains_key(*function)) {
+            Some(function) => Err(NoRouter(function.clone())),
+            None => Ok(Self { routes: template.routes.clone(), functions, url, clock }),
         }
     }
 
@@ -88,18 +98,30 @@ impl ApiGateway {
 
     async fn admit(&self, request: Request) -> Result<Response, Refusal> {
         let (parts, body) = request.into_parts();
-        let (route, path_parameters) =
-            routes::find(&self.routes, &parts.method, parts.uri.path()).ok_or(Refusal::NotFound)?;
-        let function = self.functions.get(&route.function).ok_or(Refusal::NotFound)?;
-        let claims = self.authorize(&parts.headers)?;
-        let body = axum::body::to_bytes(body, MAX_BODY).await.map_err(|_| Refusal::TooLarge)?;
+        let path = parts.uri.path();
+        if let Some(folder) = self.url.as_ref().filter(|_| path.starts_with(URL_PATHS)) {
+            return self.call(folder, Entry::Url, &parts, body, MAX_URL_BODY).await;
+        }
+        let (route, path_parameters) = &routes::find(&self.routes, &parts.method, path).ok_or(Refusal::NotFound)?;
+        let claims = &self.authorize(&parts.headers)?;
+        self.call(&route.function, Entry::Route { route, path_parameters, claims }, &parts, body, MAX_BODY).await
+    }
+
+    async fn call(
+        &self,
+        folder: &str,
+        entry: Entry<'_>,
+        parts: &Parts,
+        body: Body,
+        most: usize,
+    ) -> Result<Response, Refusal> {
+        let function = self.functions.get(folder).ok_or(Refusal::NotFound)?;
+        let body = axum::body::to_bytes(body, most).await.map_err(|_| Refusal::TooLarge)?;
         let event = Admitted {
-            source_ip: source_ip(&parts).to_string(),
-            parts: &parts,
+            entry,
+            source_ip: source_ip(parts).to_string(),
+            parts,
             body: &body,
-            route,
-            path_parameters: &path_parameters,
-            claims: &claims,
             request_id: &Uuid::new_v4().to_string(),
             time: self.clock.now(),
         }

@@ -156,9 +156,11 @@ fn bytes_that_are_no_text_are_base64_in_the_event() {
             parts: &parts,
             body,
             source_ip: "127.0.0.1".to_owned(),
-            route: &Route { method: http::Method::POST, path: "/bytes".to_owned(), function: "notes".to_owned() },
-            path_parameters: &routes::PathParameters::new(),
-            claims: &json!({ "groups": ["a", "b"], "n": 1, "yes": true }).as_object().unwrap().clone(),
+            entry: Entry::Route {
+                route: &Route { method: http::Method::POST, path: "/bytes".to_owned(), function: "notes".to_owned() },
+                path_parameters: &routes::PathParameters::new(),
+                claims: &json!({ "groups": ["a", "b"], "n": 1, "yes": true }).as_object().unwrap().clone(),
+            },
             request_id: "r",
             time: Time::from_seconds(0),
         };
@@ -175,6 +177,96 @@ fn bytes_that_are_no_text_are_base64_in_the_event() {
     }
     let event = event_of("application/json", b"");
     assert!(event.get("body").is_none() && event.get("cookies").is_none() && event.get("pathParameters").is_none());
+}
+
+/// A gateway whose only function has a URL, and shows what it gets.
+fn hooks() -> (ApiGateway, String) {
+    let seen = |request: Request| async move {
+        let (parts, body) = request.into_parts();
+        let RequestContext::ApiGatewayV2(context) = parts.extensions.request_context() else { panic!("no URL") };
+        Json(json!({
+            "method": parts.method.as_str(),
+            "path": parts.uri.path(),
+            "raw_path": parts.extensions.raw_http_path(),
+            "query": parts.uri.query(),
+            "signature": parts.headers.get("x-signature").map(|value| value.to_str().unwrap()),
+            "host": parts.headers.get("host").map(|value| value.to_str().unwrap()),
+            "domain": context.domain_name,
+            "body": BASE64.encode(&axum::body::to_bytes(body, MAX_BODY).await.unwrap()),
+            "route": context.route_key,
+            "stage": context.stage,
+            "has_authorizer": context.authorizer.is_some(),
+            "has_parameters": !parts.extensions.path_parameters().is_empty(),
+        }))
+    };
+    let template = r#"
+Resources:
+  HooksFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/hooks
+      Timeout: 1
+      FunctionUrlConfig: { AuthType: NONE }
+"#;
+    let functions = HashMap::from([("hooks".to_owned(), Router::new().fallback(seen))]);
+    let gateway = ApiGateway::new(&Template::load(template).unwrap(), functions, Clock::system()).unwrap();
+    (gateway, template.to_owned())
+}
+
+#[tokio::test]
+async fn a_function_url_hands_on_every_request_below_webhooks_without_token_and_byte_by_byte() {
+    let (gateway, template) = hooks();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    tokio::spawn(gateway.serve(listener));
+    let bodies: [(&str, &[u8]); 3] = [
+        ("application/json; charset=utf-8", "{\"é\": 1 }\n".as_bytes()),
+        ("application/json", &[0xff, 0, b'a']),
+        ("application/octet-stream", b"plain"),
+    ];
+    for (kind, body) in bodies {
+        let request = Client::new().post(format!("http://{host}/webhooks/stripe/a%2Fb?x=1")).body(body.to_vec());
+        let reply = request.header("content-type", kind).header("x-signature", "t=1").send().await.unwrap();
+        let expected = json!({
+            "method": "POST", "path": "/webhooks/stripe/a%2Fb", "raw_path": "/webhooks/stripe/a%2Fb", "query": "x=1",
+            "signature": "t=1", "host": host, "domain": host, "body": BASE64.encode(body), "route": "$default",
+            "stage": "$default", "has_authorizer": false, "has_parameters": false,
+        });
+        assert_eq!(reply.json::<Value>().await.unwrap(), expected);
+    }
+    for path in ["/webhooks", "/webhook/x", "/x/webhooks/"] {
+        let reply = Client::new().post(format!("http://{host}{path}")).send().await.unwrap();
+        assert_eq!(reply.status().as_u16(), 404, "{path}");
+    }
+    let template = Template::load(&template).unwrap();
+    let error = ApiGateway::new(&template, HashMap::new(), Clock::system()).unwrap_err();
+    assert!(error.to_string().contains("hooks"), "a URL needs a router: {error}");
+}
+
+#[test]
+fn the_event_of_a_function_url_is_text_or_base64_with_nothing_of_a_route() {
+    let event_of = |content_type: &str, body: &[u8]| {
+        let request = http::Request::post("/webhooks/a%20b").header("content-type", content_type);
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let source_ip = "127.0.0.1".to_owned();
+        Admitted { entry: Entry::Url, parts: &parts, body, source_ip, request_id: "r", time: Time::from_seconds(0) }
+            .event()
+    };
+    let event = event_of("application/json; charset=utf-8", b"{}");
+    assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("{}"), &json!(false)));
+    assert_eq!((&event["routeKey"], &event["rawPath"]), (&json!("$default"), &json!("/webhooks/a%20b")));
+    assert!(event["requestContext"].get("authorizer").is_none() && event.get("pathParameters").is_none());
+    for (kind, body) in [("application/octet-stream", b"ab".as_slice()), ("application/json", &[0xff])] {
+        let event = event_of(kind, body);
+        assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!(BASE64.encode(body)), &json!(true)), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_function_url_paths_below_webhooks_are_not_found() {
+    let stack = Stack::start().await;
+    let answer = status_and_message(stack.anonymous("POST", "/webhooks/stripe/1")).await;
+    assert_eq!(answer, (404, "Not Found".to_owned()));
 }
 
 #[tokio::test]

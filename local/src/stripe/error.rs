@@ -89,6 +89,11 @@ impl ApiError {
         Self { saved: true, ..error }
     }
 
+    /// The charge's or refund's state does not allow it; found out in execution, hence kept under the key.
+    pub fn unrefundable(code: Option<&str>, param: Option<&str>, message: &str) -> Self {
+        Self { saved: true, ..Self::invalid(400, code, param, message) }
+    }
+
     /// A declined card.
     pub fn card(body: Value) -> Self {
         Self { status: 402, body, saved: true }

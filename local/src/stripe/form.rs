@@ -10,14 +10,16 @@ pub(super) struct Form(pub BTreeMap<String, String>);
 
 impl Form {
     pub fn parse(text: &[u8]) -> Self {
-        Self(
-            reqwest::Url::parse("form:/")
-                .map(|mut url| {
-                    url.set_query(std::str::from_utf8(text).ok());
-                    url.query_pairs().into_owned().collect()
-                })
-                .unwrap_or_default(),
-        )
+        let mut form = Self::default();
+        let Ok(mut url) = reqwest::Url::parse("form:/") else { return form };
+        url.set_query(std::str::from_utf8(text).ok());
+        for (name, value) in url.query_pairs().into_owned() {
+            // The elements of a list may all have the same name.
+            let repeated = name.strip_suffix("[]").filter(|_| form.0.contains_key(&name));
+            let name = repeated.map(|list| format!("{list}[{}]", form.0.len())).unwrap_or(name);
+            form.0.insert(name, value);
+        }
+        form
     }
 
     /// Refuses what the operation does not take. `metadata[]` stands for `metadata` and all its members.

@@ -1,15 +1,15 @@
-//! PaymentIntents: created, confirmed, declined, authenticated, canceled, listed.
+//! PaymentIntents: created, confirmed, canceled, listed.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use shared::clock::Clock;
 
+use super::attempt::attempt;
 use super::error::ApiError;
 use super::form::Form;
-use super::method::{Chargeable, set, text};
-use super::test_method::{self, Behaviour};
-use super::{BookEntry, State, new_id};
+use super::method::{set, text};
+use super::{BookEntry, State, charge, new_id, page};
 
 type Answer = Result<Value, ApiError>;
 
@@ -45,17 +45,6 @@ const CREATE: &[&str] = &[
     "expand[]",
     "confirmation_method",
     "payment_method_options[]",
-];
-const LIST: &[&str] = &[
-    "customer",
-    "created[gt]",
-    "created[gte]",
-    "created[lt]",
-    "created[lte]",
-    "limit",
-    "starting_after",
-    "ending_before",
-    "expand[]",
 ];
 const MAX_AMOUNT: i64 = 99_999_999;
 
@@ -160,6 +149,7 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &For
     let id = new_id("pi");
     let intent = json!({
         "id": id, "object": "payment_intent", "amount": amount, "amount_capturable": 0, "amount_received": 0,
+        "application_fee_amount": form.integer("application_fee_amount")?,
         "currency": currency, "status": if method.is_some() { "requires_confirmation" } else { "requires_payment_method" },
         "latest_charge": null, "last_payment_error": null, "next_action": null, "cancellation_reason": null,
         "canceled_at": null, "capture_method": "automatic_async", "client_secret": format!("{id}_secret_{}", new_id("x")),
@@ -172,7 +162,8 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &For
         "transfer_group": form.text("transfer_group"),
     });
     state.intents.push(id.clone());
-    state.keep(account, intent, "");
+    let intent = state.keep(account, intent, "");
+    state.tell(clock, account, "payment_intent.created", &intent);
     match (confirm, method) {
         (true, Some(method)) => attempt(state, clock, account, &id, &method, form),
         _ => read(state, account, &id),
@@ -190,97 +181,6 @@ fn check_method(method: &Value, customer: Option<&str>, types: &[String]) -> Res
         return Err(ApiError::request("The payment method type is not among the PaymentIntent's types."));
     }
     Ok(())
-}
-
-/// One attempt to charge.
-fn attempt(state: &mut State, clock: &Clock, account: &str, id: &str, method: &Chargeable, form: &Form) -> Answer {
-    let behaviour = test_method::find(&method.origin).map_or(Behaviour::Succeeds, |test| test.behaviour);
-    let off_session = form.text("off_session").is_some_and(|value| value != "false");
-    let fails_on_action = form.flag("error_on_requires_action")?;
-    let mut intent = read(state, account, id)?;
-    set(&mut intent, "last_payment_error", Value::Null);
-    match behaviour {
-        Behaviour::Succeeds => succeed(state, clock, account, &mut intent),
-        Behaviour::Processes => set(&mut intent, "status", json!("processing")),
-        Behaviour::Authenticates if !off_session && !fails_on_action => {
-            set(&mut intent, "status", json!("requires_action"));
-            set(&mut intent, "next_action", json!({ "type": "use_stripe_sdk", "use_stripe_sdk": {} }));
-        }
-        Behaviour::Authenticates => {
-            let decline = if off_session { "authentication_required" } else { "authentication_not_handled" };
-            return Err(decline_with(
-                state,
-                clock,
-                account,
-                intent,
-                method,
-                "authentication_required",
-                Some(decline),
-                None,
-            ));
-        }
-        Behaviour::Declined(code, decline, advice) => {
-            return Err(decline_with(state, clock, account, intent, method, code, decline, advice));
-        }
-    }
-    Ok(state.keep(account, intent, &method.origin))
-}
-
-fn succeed(state: &mut State, clock: &Clock, account: &str, intent: &mut Value) {
-    let charge = charge(state, clock, account, intent, "succeeded");
-    let amount = intent.get("amount").cloned().unwrap_or_default();
-    set(intent, "status", json!("succeeded"));
-    set(intent, "amount_received", amount);
-    set(intent, "latest_charge", json!(charge));
-    set(intent, "next_action", Value::Null);
-}
-
-fn charge(state: &mut State, clock: &Clock, account: &str, intent: &Value, status: &str) -> String {
-    let id = new_id("ch");
-    let copy = |name: &str| intent.get(name).cloned().unwrap_or_default();
-    let charge = json!({
-        "id": id, "object": "charge", "amount": copy("amount"), "amount_captured": if status == "succeeded" { copy("amount") } else { json!(0) },
-        "amount_refunded": 0, "currency": copy("currency"), "created": clock.now().seconds(), "customer": copy("customer"),
-        "metadata": copy("metadata"), "payment_intent": copy("id"), "payment_method": copy("payment_method"),
-        "status": status, "captured": status == "succeeded", "paid": status == "succeeded", "refunded": false, "livemode": false,
-    });
-    state.keep(account, charge, "");
-    id
-}
-
-#[expect(clippy::too_many_arguments, reason = "they are the fields of one error object")]
-fn decline_with(
-    state: &mut State,
-    clock: &Clock,
-    account: &str,
-    mut intent: Value,
-    method: &Chargeable,
-    code: &str,
-    decline_code: Option<&str>,
-    advice_code: Option<&str>,
-) -> ApiError {
-    let charge = charge(state, clock, account, &intent, "failed");
-    let mut error = json!({
-        "type": "card_error", "code": code, "message": "Your card was declined.", "charge": charge,
-        "payment_method": method.object,
-    });
-    let param = match code {
-        "expired_card" => Some("exp_month"),
-        "incorrect_cvc" => Some("cvc"),
-        _ => None,
-    };
-    for (name, value) in [("decline_code", decline_code), ("advice_code", advice_code), ("param", param)] {
-        if let Some(value) = value {
-            set(&mut error, name, json!(value));
-        }
-    }
-    set(&mut intent, "status", json!("requires_payment_method"));
-    set(&mut intent, "payment_method", Value::Null);
-    set(&mut intent, "latest_charge", json!(charge));
-    set(&mut intent, "last_payment_error", error.clone());
-    let intent = state.keep(account, intent, &method.origin);
-    set(&mut error, "payment_intent", intent);
-    ApiError::card(error)
 }
 
 pub(super) fn read(state: &State, account: &str, id: &str) -> Answer {
@@ -317,69 +217,32 @@ pub(super) fn cancel(state: &mut State, clock: &Clock, account: &str, id: &str, 
     set(&mut intent, "status", json!("canceled"));
     set(&mut intent, "canceled_at", json!(clock.now().seconds()));
     set(&mut intent, "cancellation_reason", json!(form.text("cancellation_reason")));
-    Ok(state.keep(account, intent, ""))
+    let intent = state.keep(account, intent, "");
+    state.tell(clock, account, "payment_intent.canceled", &intent);
+    Ok(intent)
 }
 
-/// Newest first, in a window of creation times, in pages.
 pub(super) fn list(state: &State, account: &str, form: &Form) -> Answer {
-    form.only(LIST)?;
-    let limit = form.integer("limit")?.unwrap_or(10);
-    if !(1..=100).contains(&limit) {
-        return Err(ApiError::parameter("parameter_invalid_integer", "limit", "Limit must be from 1 to 100."));
-    }
-    let limit = usize::try_from(limit).unwrap_or(10);
-    let bounds = ["gte", "gt", "lte", "lt"].map(|name| form.integer(&format!("created[{name}]")));
-    let [from, above, to, below] = bounds;
-    let (from, above, to, below) = (from?, above?, to?, below?);
-    let fits = |intent: &&Value| {
-        let created = intent.get("created").and_then(Value::as_i64).unwrap_or_default();
-        form.text("customer").is_none_or(|customer| text(intent, "customer") == customer)
-            && from.is_none_or(|from| created >= from)
-            && above.is_none_or(|above| created > above)
-            && to.is_none_or(|to| created <= to)
-            && below.is_none_or(|below| created < below)
-    };
     let newest_first = state.intents.iter().rev().filter_map(|id| state.find(account, id, "payment_intent"));
-    let all: Vec<&Value> = newest_first.map(|stored| &stored.value).collect();
-    let position = |id: &str| {
-        let place = all.iter().position(|intent| text(intent, "id") == id);
-        place.ok_or_else(|| ApiError::missing(400, "starting_after", id))
-    };
-    let start = form.text("starting_after").map(position).transpose()?.map_or(0, |place| place + 1);
-    let end = form.text("ending_before").map(position).transpose()?.unwrap_or(all.len());
-    let mut matching = all.into_iter().take(end).skip(start).filter(fits);
-    let data: Vec<&Value> = matching.by_ref().take(limit).collect();
-    Ok(json!({ "object": "list", "data": data, "has_more": matching.next().is_some(), "url": "/v1/payment_intents" }))
+    page::page(form, "/v1/payment_intents", &["customer"], newest_first.map(|stored| &stored.value))
 }
 
-/// The customer's part of authentication.
-pub(super) fn authenticate(state: &mut State, clock: &Clock, id: &str, succeeds: bool) {
-    let Some(stored) = state.objects.get(id).cloned() else { return };
-    let mut intent = stored.value;
-    if !matches!(text(&intent, "status"), "requires_action" | "requires_payment_method") {
-        return;
-    }
-    if succeeds {
-        set(&mut intent, "last_payment_error", Value::Null);
-        succeed(state, clock, &stored.account, &mut intent);
-    } else {
-        set(&mut intent, "status", json!("requires_payment_method"));
-        let error = json!({ "type": "card_error", "code": "payment_intent_authentication_failure" });
-        set(&mut intent, "last_payment_error", error);
-    }
-    state.keep(&stored.account, intent, &stored.origin);
-}
-
-pub(super) fn entry(intent: &Value) -> BookEntry {
-    let metadata = intent.get("metadata").cloned().unwrap_or_default();
-    let number = |name: &str| intent.get(name).and_then(Value::as_i64).unwrap_or_default();
+pub(super) fn entry(state: &State, account: &str, intent: &Value) -> BookEntry {
+    let number = |name: &str| charge::number(intent, name);
     BookEntry {
         id: text(intent, "id").to_owned(),
         amount: number("amount"),
         currency: text(intent, "currency").to_owned(),
-        metadata: serde_json::from_value::<BTreeMap<String, String>>(metadata).unwrap_or_default(),
+        metadata: metadata(intent),
         status: text(intent, "status").to_owned(),
         captured: number("amount_received") > 0,
         destination: intent.pointer("/transfer_data/destination").and_then(Value::as_str).map(str::to_owned),
+        refunded: charge::of_intent(state, account, intent)
+            .map_or(0, |charge| charge::number(charge, "amount_refunded")),
     }
+}
+
+/// What the client wrote on an object.
+pub(super) fn metadata(object: &Value) -> BTreeMap<String, String> {
+    object.get("metadata").and_then(|metadata| serde_json::from_value(metadata.clone()).ok()).unwrap_or_default()
 }

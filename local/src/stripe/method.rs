@@ -95,7 +95,9 @@ pub(super) fn create_customer(state: &mut State, clock: &Clock, account: &str, f
         "email": form.text("email"), "name": form.text("name"), "description": form.text("description"),
         "metadata": form.members("metadata"), "invoice_settings": { "default_payment_method": null },
     });
-    Ok(state.keep(account, customer, ""))
+    let customer = state.keep(account, customer, "");
+    state.tell(clock, account, "customer.created", &customer);
+    Ok(customer)
 }
 
 /// Reads an object by its id in the path.
@@ -117,7 +119,7 @@ fn without_marks(mut value: Value) -> Value {
     value
 }
 
-pub(super) fn attach(state: &mut State, account: &str, id: &str, form: &Form) -> Answer {
+pub(super) fn attach(state: &mut State, clock: &Clock, account: &str, id: &str, form: &Form) -> Answer {
     form.only(&["customer"])?;
     let customer = form.required("customer")?.to_owned();
     if state.find(account, &customer, "customer").is_none() {
@@ -131,10 +133,12 @@ pub(super) fn attach(state: &mut State, account: &str, id: &str, form: &Form) ->
         return Err(ApiError::request("The payment method you provided has already been attached to a customer."));
     }
     set(&mut object, "customer", json!(customer));
-    Ok(state.keep(account, object, &origin))
+    let method = state.keep(account, object, &origin);
+    state.tell(clock, account, "payment_method.attached", &method);
+    Ok(method)
 }
 
-pub(super) fn detach(state: &mut State, account: &str, id: &str, form: &Form) -> Answer {
+pub(super) fn detach(state: &mut State, clock: &Clock, account: &str, id: &str, form: &Form) -> Answer {
     form.only(&[])?;
     let Some(stored) = state.objects.get_mut(id).filter(|stored| stored.account == account) else {
         return Err(ApiError::missing(404, "payment_method", id));
@@ -142,9 +146,22 @@ pub(super) fn detach(state: &mut State, account: &str, id: &str, form: &Form) ->
     if stored.value.get("customer").is_none_or(Value::is_null) {
         return Err(ApiError::request("The payment method you provided is not attached to a customer."));
     }
+    let previous = json!({ "customer": text(&stored.value, "customer") });
     set(&mut stored.value, "customer", Value::Null);
     set(&mut stored.value, "detached", json!(true));
-    Ok(without_marks(stored.value.clone()))
+    let method = without_marks(stored.value.clone());
+    state.tell_change(clock, account, "payment_method.detached", &method, previous);
+    Ok(method)
+}
+
+/// The card's network tells a new date of expiry.
+pub(super) fn update_card(state: &mut State, clock: &Clock, id: &str, exp_year: u16) {
+    let Some(stored) = state.objects.get_mut(id) else { return };
+    let Some(card) = stored.value.get_mut("card") else { return };
+    let previous = json!({ "card": { "exp_year": card.get("exp_year") } });
+    set(card, "exp_year", json!(exp_year));
+    let (account, method) = (stored.account.clone(), without_marks(stored.value.clone()));
+    state.tell_change(clock, &account, "payment_method.automatically_updated", &method, previous);
 }
 
 /// A SetupIntent; confirmed at once with `confirm=true`, as a browser would with the client secret.
@@ -175,13 +192,13 @@ pub(super) fn create_setup(state: &mut State, clock: &Clock, account: &str, form
     });
     state.keep(account, setup, "");
     if form.flag("confirm")? {
-        confirm_setup(state, account, &id, form)
+        confirm_setup(state, clock, account, &id, form)
     } else {
         read(state, account, "setup_intent", &id)
     }
 }
 
-pub(super) fn confirm_setup(state: &mut State, account: &str, id: &str, form: &Form) -> Answer {
+pub(super) fn confirm_setup(state: &mut State, clock: &Clock, account: &str, id: &str, form: &Form) -> Answer {
     let Some(setup) = state.find(account, id, "setup_intent").map(|stored| stored.value.clone()) else {
         return Err(ApiError::missing(404, "intent", id));
     };
@@ -191,10 +208,15 @@ pub(super) fn confirm_setup(state: &mut State, account: &str, id: &str, form: &F
         return Err(error);
     }
     let Chargeable { mut object, origin } = state.chargeable(account, form.required("payment_method")?)?;
-    if let Some(customer) = setup.get("customer").filter(|customer| !customer.is_null()) {
+    let owner = setup.get("customer").filter(|customer| !customer.is_null());
+    let attached = owner.is_some() && object.get("customer") != owner;
+    if let Some(customer) = owner {
         set(&mut object, "customer", customer.clone());
     }
     let method = state.keep(account, object, &origin);
+    if attached {
+        state.tell(clock, account, "payment_method.attached", &method);
+    }
     let mut setup = setup;
     set(&mut setup, "payment_method", json!(text(&method, "id")));
     set(&mut setup, "status", json!("succeeded"));

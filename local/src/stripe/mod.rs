@@ -1,16 +1,27 @@
 //! A Stripe that lives in this process: its wire protocol over HTTP, with state, idempotency keys, test payment
-//! methods, and faults to switch on. It takes nothing that Stripe would refuse.
+//! methods, webhooks, and faults to switch on. It takes nothing that Stripe would refuse.
 //!
 //! `server` speaks HTTP and plays the faults, `idempotency` replays keys, `operation` finds what a path means,
-//! `intent` and `method` are the objects, `test_method` the documented test payment methods.
+//! `intent`, `attempt`, `charge`, `refund`, `dispute` and `method` are the objects, `page` and `expand` show them,
+//! `event` tells what changed and `delivery` carries it, `control` is what happens outside of the API, `test_method`
+//! are the documented test payment methods.
 
+mod attempt;
+mod charge;
+mod control;
+mod delivery;
+mod dispute;
 mod error;
+mod event;
+mod expand;
 pub mod fault;
 mod form;
 mod idempotency;
 mod intent;
 mod method;
 mod operation;
+mod page;
+mod refund;
 mod server;
 mod test_method;
 
@@ -24,8 +35,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::clock::Clock;
 
+pub use self::control::RefundEntry;
+use self::delivery::Post;
+pub use self::delivery::{Delivery, sign};
+use self::event::Cause;
 use self::fault::Fault;
 use self::idempotency::Keys;
+pub use self::refund::RefundsBecome;
 pub use self::server::serve;
 
 /// The simulator. Clones share its state.
@@ -36,7 +52,7 @@ pub struct Stripe {
     state: Arc<Mutex<State>>,
 }
 
-/// Everything it knows. Faults, latency and the request log live as long as the process.
+/// Everything it knows. Faults, latency, webhook endpoints and the request log live as long as the process.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
     /// Accounts by secret key.
@@ -47,7 +63,26 @@ struct State {
     objects: BTreeMap<String, Stored>,
     /// Ids of PaymentIntents in the order of their creation.
     intents: Vec<String>,
+    /// Ids of refunds in the order of their creation.
+    #[serde(default)]
+    refunds: Vec<String>,
+    /// Ids of disputes in the order of their creation.
+    #[serde(default)]
+    disputes: Vec<String>,
+    /// Events by account, oldest first.
+    #[serde(default)]
+    events: BTreeMap<String, Vec<Value>>,
     keys: Keys,
+    #[serde(skip)]
+    post: Post,
+    /// The request that is being executed.
+    #[serde(skip)]
+    cause: Cause,
+    #[serde(skip)]
+    refunds_become: RefundsBecome,
+    /// Whether what would succeed waits for the bank.
+    #[serde(skip)]
+    processing: bool,
     #[serde(skip)]
     faults: VecDeque<Fault>,
     #[serde(skip)]
@@ -100,6 +135,8 @@ pub struct BookEntry {
     pub captured: bool,
     /// The connected account that was paid.
     pub destination: Option<String>,
+    /// What was given back, in Stripe's units.
+    pub refunded: i64,
 }
 
 impl Stripe {
@@ -176,14 +213,10 @@ impl Stripe {
     pub fn books(&self, account: &str) -> Vec<BookEntry> {
         let state = self.state();
         let stored = state.intents.iter().filter_map(|id| state.objects.get(id));
-        stored.filter(|stored| stored.account == account).map(|stored| intent::entry(&stored.value)).collect()
-    }
-
-    /// The customer authenticates, as the browser would: the PaymentIntent succeeds, or is declined.
-    pub fn authenticate(&self, intent: &str, succeeds: bool) {
-        let mut state = self.state();
-        intent::authenticate(&mut state, &self.clock, intent, succeeds);
-        self.save(&state);
+        stored
+            .filter(|stored| stored.account == account)
+            .map(|stored| intent::entry(&state, account, &stored.value))
+            .collect()
     }
 }
 

@@ -6,7 +6,7 @@ use shared::clock::Clock;
 
 use super::error::ApiError;
 use super::form::Form;
-use super::{State, intent, method};
+use super::{State, dispute, expand, intent, method, refund};
 
 /// Executes a request in an account.
 pub(super) fn execute(
@@ -19,7 +19,15 @@ pub(super) fn execute(
 ) -> Result<Value, ApiError> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (verb.as_str(), parts.as_slice()) {
-        ("GET", ["v1", "payment_intents" | "customers" | "payment_methods" | "setup_intents" | "charges", _]) => {
+        (
+            "GET",
+            [
+                "v1",
+                "payment_intents" | "customers" | "payment_methods" | "setup_intents" | "charges" | "refunds"
+                | "disputes",
+                _,
+            ],
+        ) => {
             form.only(&["expand[]", "client_secret"])?;
         }
         ("GET", ["v1", "customers", _, "payment_methods"] | ["v1", "payment_methods"]) => {
@@ -30,7 +38,23 @@ pub(super) fn execute(
         }
         _ => {}
     }
-    match (verb.as_str(), parts.as_slice()) {
+    let is_list = verb == Method::GET && matches!(parts.as_slice(), [_, _] | ["v1", "customers", _, "payment_methods"]);
+    expand::check(form, &parts, is_list)?;
+    let mut answer = dispatch(state, clock, account, verb, path, form, &parts)?;
+    expand::expand(state, account, form, &mut answer);
+    Ok(answer)
+}
+
+fn dispatch(
+    state: &mut State,
+    clock: &Clock,
+    account: &str,
+    verb: &Method,
+    path: &str,
+    form: &Form,
+    parts: &[&str],
+) -> Result<Value, ApiError> {
+    match (verb.as_str(), parts) {
         ("POST", ["v1", "payment_intents"]) => intent::create(state, clock, account, form),
         ("GET", ["v1", "payment_intents"]) => intent::list(state, account, form),
         ("GET", ["v1", "payment_intents", id]) => intent::read(state, account, id),
@@ -43,11 +67,17 @@ pub(super) fn execute(
         ("GET", ["v1", "customers", id, "payment_methods"]) => method::list(state, account, Some(id)),
         ("GET", ["v1", "payment_methods"]) => method::list(state, account, form.text("customer")),
         ("GET", ["v1", "payment_methods", id]) => method::read(state, account, "payment_method", id),
-        ("POST", ["v1", "payment_methods", id, "attach"]) => method::attach(state, account, id, form),
-        ("POST", ["v1", "payment_methods", id, "detach"]) => method::detach(state, account, id, form),
+        ("POST", ["v1", "payment_methods", id, "attach"]) => method::attach(state, clock, account, id, form),
+        ("POST", ["v1", "payment_methods", id, "detach"]) => method::detach(state, clock, account, id, form),
         ("POST", ["v1", "setup_intents"]) => method::create_setup(state, clock, account, form),
         ("GET", ["v1", "setup_intents", id]) => method::read(state, account, "setup_intent", id),
-        ("POST", ["v1", "setup_intents", id, "confirm"]) => method::confirm_setup(state, account, id, form),
+        ("POST", ["v1", "setup_intents", id, "confirm"]) => method::confirm_setup(state, clock, account, id, form),
+        ("POST", ["v1", "refunds"]) => refund::create(state, clock, account, form),
+        ("GET", ["v1", "refunds"]) => refund::list(state, account, form),
+        ("GET", ["v1", "refunds", id]) => method::read(state, account, "refund", id),
+        ("POST", ["v1", "refunds", id, "cancel"]) => refund::cancel(state, clock, account, id, form),
+        ("GET", ["v1", "disputes"]) => dispute::list(state, account, form),
+        ("GET", ["v1", "disputes", id]) => method::read(state, account, "dispute", id),
         ("GET", ["v1", "charges", id]) => method::read(state, account, "charge", id),
         ("GET", ["v1", "account"]) => Ok(json!({ "id": account, "object": "account" })),
         _ => Err(ApiError::unknown_url(verb.as_str(), path)),

@@ -13,7 +13,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::delivery::Delivery;
 use super::error::ApiError;
+use super::event::{API_VERSION, Cause};
 use super::fault::Kind;
 use super::form::Form;
 use super::idempotency::Verdict;
@@ -21,6 +23,8 @@ use super::{LoggedRequest, Stripe, new_id, operation};
 
 /// Where faults are switched on from outside; no path of Stripe's begins like this.
 const FAULTS: &str = "/_faults";
+/// Where the delivery of events is set.
+const DELIVERY: &str = "/_delivery";
 
 /// What goes back; `None`: the connection is dropped.
 type Reply = Option<Response<Body>>;
@@ -56,6 +60,9 @@ impl Stripe {
         let path = uri.path().to_owned();
         if path == FAULTS {
             return Some(self.switch(verb, &body));
+        }
+        if path == DELIVERY {
+            return Some(self.switch_delivery(verb, &body));
         }
         let form = Form::parse(if verb == Method::GET { uri.query().unwrap_or_default().as_bytes() } else { &body });
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -103,9 +110,23 @@ impl Stripe {
             (&Method::POST, Err(error)) => (StatusCode::BAD_REQUEST, json!({ "error": error.to_string() })),
             _ => (StatusCode::METHOD_NOT_ALLOWED, json!({ "error": "POST a fault, or DELETE all of them" })),
         };
-        let mut response = Response::new(Body::from(answer.to_string()));
-        *response.status_mut() = status;
-        response
+        switched(status, &answer)
+    }
+
+    /// Sets how events are delivered (POST), or sets it back (DELETE).
+    fn switch_delivery(&self, verb: &Method, body: &[u8]) -> Response<Body> {
+        let wanted = match *verb {
+            Method::DELETE => Ok(Delivery::default()),
+            Method::POST => serde_json::from_slice(body).map_err(|error| error.to_string()),
+            _ => return switched(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": "POST a delivery, or DELETE it" })),
+        };
+        match wanted {
+            Ok(delivery) => {
+                self.set_delivery(delivery);
+                switched(StatusCode::OK, &json!({}))
+            }
+            Err(error) => switched(StatusCode::BAD_REQUEST, &json!({ "error": error })),
+        }
     }
 
     async fn play(&self, request: &Call, fault: Option<Kind>) -> Reply {
@@ -148,7 +169,7 @@ impl Stripe {
                 }
             }
         }
-        let (status, body, saved) = self.execute(&account, request, fault.as_ref());
+        let (status, body, saved) = self.execute(&account, request, &request_id, fault.as_ref());
         if let Some(Kind::Slow(ms)) = fault {
             // The key is still taken meanwhile.
             tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -162,13 +183,15 @@ impl Stripe {
     }
 
     /// Executes, and says whether the answer is kept under the key.
-    fn execute(&self, account: &str, request: &Call, fault: Option<&Kind>) -> (u16, Value, bool) {
+    fn execute(&self, account: &str, request: &Call, id: &str, fault: Option<&Kind>) -> (u16, Value, bool) {
         let failed = |error: ApiError| (error.status, json!({ "error": error.body }), error.saved);
         if let Some(Kind::ErrorBefore(status)) = fault {
             return failed(ApiError::fault(*status));
         }
         let mut state = self.state();
+        state.cause = Cause { request_id: Some(id.to_owned()), idempotency_key: request.key.clone() };
         let done = operation::execute(&mut state, &self.clock, account, &request.verb, &request.path, &request.form);
+        state.cause = Cause::default();
         match (done, fault) {
             (_, Some(Kind::ErrorAfter(status))) => failed(ApiError::fault(*status)),
             (Ok(body), _) => (200, body, true),
@@ -226,6 +249,13 @@ impl Call {
     }
 }
 
+/// An answer of the simulator's own.
+fn switched(status: StatusCode, answer: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(answer.to_string()));
+    *response.status_mut() = status;
+    response
+}
+
 fn respond(status: u16, body: &Value, request_id: &str, request: &Call) -> Response<Body> {
     let mut reply = Response::new(Body::from(body.to_string()));
     *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -240,7 +270,7 @@ fn respond(status: u16, body: &Value, request_id: &str, request: &Call) -> Respo
         ("content-type", Some("application/json")),
         ("request-id", Some(request_id)),
         ("idempotency-key", request.key.as_deref()),
-        ("stripe-version", Some(request.version.as_deref().unwrap_or("2026-08-26.dahlia"))),
+        ("stripe-version", Some(request.version.as_deref().unwrap_or(API_VERSION))),
         ("stripe-should-retry", should_retry),
     ];
     for (name, value) in texts {

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::dispute::Opened;
+
 /// What happens when it is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Behaviour {
@@ -14,15 +16,30 @@ pub(super) enum Behaviour {
     Processes,
 }
 
+/// What comes after a charge that succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Later {
+    Nothing,
+    /// Its refunds wait for the bank.
+    RefundPends,
+    /// It is disputed so many times.
+    Disputed(usize, Opened<'static>),
+}
+
 pub(super) struct TestMethod {
     pub id: &'static str,
     pub behaviour: Behaviour,
+    pub later: Later,
     brand: &'static str,
     last4: &'static str,
 }
 
 const fn card(id: &'static str, brand: &'static str, last4: &'static str, behaviour: Behaviour) -> TestMethod {
-    TestMethod { id, behaviour, brand, last4 }
+    TestMethod { id, behaviour, later: Later::Nothing, brand, last4 }
+}
+
+const fn then(id: &'static str, last4: &'static str, later: Later) -> TestMethod {
+    TestMethod { id, behaviour: OK, later, brand: "visa", last4 }
 }
 
 const fn declined(
@@ -39,6 +56,9 @@ const LATER: Option<&str> = Some("try_again_later");
 const NEVER: Option<&str> = Some("do_not_try_again");
 const CHECK: Option<&str> = Some("confirm_card_data");
 const OK: Behaviour = Behaviour::Succeeds;
+const FRAUD: Opened<'_> = Opened { reason: "fraudulent", inquiry: false };
+const NOT_RECEIVED: Opened<'_> = Opened { reason: "product_not_received", inquiry: false };
+const INQUIRY: Opened<'_> = Opened { reason: "fraudulent", inquiry: true };
 
 const ALL: &[TestMethod] = &[
     card("pm_card_visa", "visa", "4242", OK),
@@ -52,6 +72,13 @@ const ALL: &[TestMethod] = &[
     card("pm_card_unionpay", "unionpay", "0005", OK),
     card("pm_card_bypassPending", "visa", "0077", OK),
     card("pm_card_bypassPendingInternational", "visa", "0077", OK),
+    then("pm_card_pendingRefund", "7726", Later::RefundPends),
+    // Its refunds succeed, and fail when the test says so.
+    card("pm_card_refundFail", "visa", "5126", OK),
+    then("pm_card_createDispute", "0259", Later::Disputed(1, FRAUD)),
+    then("pm_card_createDisputeProductNotReceived", "2685", Later::Disputed(1, NOT_RECEIVED)),
+    then("pm_card_createDisputeInquiry", "1976", Later::Disputed(1, INQUIRY)),
+    then("pm_card_createMultipleDisputes", "0079", Later::Disputed(2, FRAUD)),
     card("pm_card_riskLevelElevated", "visa", "9235", OK),
     card("pm_card_cvcCheckFail", "visa", "0101", OK),
     card("pm_card_avsFail", "visa", "0010", OK),
@@ -78,7 +105,7 @@ const ALL: &[TestMethod] = &[
     declined("pm_card_chargeCustomerFail", "0341", "card_declined", "generic_decline", LATER),
     card("pm_card_authenticationRequired", "visa", "3184", Behaviour::Authenticates),
     card("pm_card_threeDSecure2Required", "visa", "3220", Behaviour::Authenticates),
-    TestMethod { id: "pm_usBankAccount_success", behaviour: Behaviour::Processes, brand: "", last4: "6789" },
+    card("pm_usBankAccount_success", "", "6789", Behaviour::Processes),
 ];
 
 pub(super) fn find(id: &str) -> Option<&'static TestMethod> {
@@ -86,6 +113,11 @@ pub(super) fn find(id: &str) -> Option<&'static TestMethod> {
 }
 
 impl TestMethod {
+    /// The payment method's type.
+    pub fn kind(&self) -> &'static str {
+        if self.behaviour == Behaviour::Processes { "us_bank_account" } else { "card" }
+    }
+
     /// The PaymentMethod object, without id and customer.
     pub fn object(&self) -> Value {
         let billing = json!({ "address": null, "email": null, "name": null, "phone": null });

@@ -1,5 +1,9 @@
 //! The simulator is no kinder than Stripe.
 
+mod afterwards;
+mod refunds;
+mod webhooks;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -20,8 +24,12 @@ struct Api {
 
 impl Api {
     async fn start() -> Self {
+        Self::start_with(Stripe::new).await
+    }
+
+    async fn start_with(stripe: impl FnOnce(Clock) -> Stripe) -> Self {
         let clock = Clock::simulated("2026-01-15T12:00:00Z".parse::<Time>().unwrap());
-        let stripe = Stripe::new(clock.clone());
+        let stripe = stripe(clock.clone());
         stripe.add_account("acct_1", KEY);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

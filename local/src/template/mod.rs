@@ -94,6 +94,8 @@ pub struct Function {
     pub timeout: Duration,
     /// Its environment: the one for all functions and what it sets itself.
     pub environment: BTreeMap<String, Setting>,
+    /// Whether it has a URL of its own, which anybody may call.
+    pub url: bool,
 }
 
 /// The value of an environment variable.
@@ -180,6 +182,10 @@ impl Template {
             let function = function(id, node, &root, &tables)?;
             for (_, event) in node.get("Properties")?.entries_of("Events")? {
                 routes.extend(route(&event, &function.folder)?);
+            }
+            if function.url && functions.iter().any(|other: &Function| other.url) {
+                // In AWS each has a domain; here nothing would tell them apart.
+                return Err(node.get("Properties")?.get("FunctionUrlConfig")?.expected("on one function only"));
             }
             functions.push(function);
         }
@@ -277,7 +283,23 @@ fn function(logical_id: &str, node: &Node<'_>, root: &Node<'_>, tables: &[Table]
         folder: folder.trim_end_matches('/').to_owned(),
         timeout: Duration::from_secs(timeout.map_or_else(|| properties.get("Timeout"), Ok)?.number()?),
         environment,
+        url: properties.find("FunctionUrlConfig").map(|config| is_open_url(&config)).transpose()?.unwrap_or_default(),
     })
+}
+
+/// True; anything but a URL without authorization is an error, as the local one would differ from it.
+fn is_open_url(config: &Node<'_>) -> Result<bool, TemplateError> {
+    if config.get("AuthType")?.text()? != "NONE" {
+        return Err(config.get("AuthType")?.expected("NONE"));
+    }
+    for (name, property) in config.entries()? {
+        match name {
+            "AuthType" => {}
+            "InvokeMode" if property.text()? == "BUFFERED" => {}
+            _ => return Err(property.expected("left out: a function URL has AuthType NONE and answers in one piece")),
+        }
+    }
+    Ok(true)
 }
 
 fn setting(value: &Node<'_>, root: &Node<'_>, tables: &[Table]) -> Result<Setting, TemplateError> {

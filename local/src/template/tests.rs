@@ -102,6 +102,13 @@ fn only_events_of_the_http_api_are_routes() {
 }
 
 #[test]
+fn only_a_function_with_a_url_of_its_own_has_one() {
+    assert!(!Template::load(SMALL).unwrap().functions[0].url);
+    let open = "      Timeout: 20\n      FunctionUrlConfig: { AuthType: NONE, InvokeMode: BUFFERED }";
+    assert!(Template::load(&SMALL.replacen("      Timeout: 20", open, 1)).unwrap().functions[0].url);
+}
+
+#[test]
 fn what_is_not_understood_is_an_error_that_names_its_place() {
     let cases = [
         ("Timeout: 20", "Timeout: soon", "Resources.NotesFunction.Properties.Timeout should be a number"),
@@ -112,6 +119,26 @@ fn what_is_not_understood_is_an_error_that_names_its_place() {
         ("/notes/{id}", "/notes/{rest+}", "NotesFunction.Properties.Events.Read.Properties.Path should be"),
         ("Method: GET,", "Method: GET, Auth: {},", "NotesFunction.Properties.Events.Read.Properties.Auth should be"),
         ("{ DefaultAuthorizer: Jwt }", "{}", "has no Resources.Api.Properties.Auth.DefaultAuthorizer"),
+        (
+            "Timeout: 20",
+            "Timeout: 20\n      FunctionUrlConfig: { AuthType: AWS_IAM }",
+            "NotesFunction.Properties.FunctionUrlConfig.AuthType should be NONE",
+        ),
+        (
+            "Timeout: 20",
+            "Timeout: 20\n      FunctionUrlConfig: { InvokeMode: BUFFERED }",
+            "has no Resources.NotesFunction.Properties.FunctionUrlConfig.AuthType",
+        ),
+        (
+            "Timeout: 20",
+            "Timeout: 20\n      FunctionUrlConfig: { AuthType: NONE, Cors: {} }",
+            "NotesFunction.Properties.FunctionUrlConfig.Cors should be left out",
+        ),
+        (
+            "  NotesFunction:",
+            "  HooksFunction: &hooks { Type: AWS::Serverless::Function, Properties: { CodeUri: functions/hooks, FunctionUrlConfig: { AuthType: NONE } } }\n  MoreHooksFunction: *hooks\n  NotesFunction:",
+            "MoreHooksFunction.Properties.FunctionUrlConfig should be on one function only",
+        ),
         ("${AWS::StackName}-notes", "notes", "Resources.NotesTable.Properties.TableName should be"),
         ("seq, KeyType: RANGE", "seq, KeyType: SORT", "NotesTable.Properties.KeySchema.1.KeyType should be"),
         ("owner, KeyType: HASH", "user, KeyType: HASH", "NotesTable.Properties.KeySchema.0.AttributeName should be"),
