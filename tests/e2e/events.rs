@@ -5,16 +5,26 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Service};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use local::stripe::fault::{Fault, Kind};
+
+use crate::world::{ACCOUNT, World};
 
 const PAY: &str = include_str!("../../events/pay.json");
 
+const REFUND: &str = include_str!("../../events/refund.json");
+const WEBHOOK: &str = include_str!("../../events/webhook.json");
+const WEBHOOK_BASE64: &str = include_str!("../../events/webhook-base64.json");
+
 /// Hands an event to the pay function as the Lambda runtime does.
 async fn invoke(world: &World, event: &Value) -> Value {
+    hand(pay::router(world.stack.app.clone()), event).await
+}
+
+async fn hand(router: axum::Router, event: &Value) -> Value {
     let request: LambdaRequest = serde_json::from_value(event.clone()).unwrap();
     let mut context = Context::default();
     context.request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".to_owned();
-    let mut function = Adapter::from(pay::router(world.stack.app.clone()));
+    let mut function = Adapter::from(router);
     serde_json::to_value(function.call(LambdaEvent::new(request, context)).await.unwrap()).unwrap()
 }
 
@@ -42,4 +52,49 @@ async fn an_event_without_a_verified_token_is_nobodys() {
     let mut event: Value = serde_json::from_str(PAY).unwrap();
     event["requestContext"]["authorizer"] = Value::Null;
     assert_eq!(invoke(&world, &event).await["statusCode"], json!(401));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_event_of_refund_gives_a_part_of_the_sample_payment_back() {
+    let world = World::new().await;
+    world.approved(json!({ "invoice_id": "INV-2025-001" })).await;
+    assert_eq!(invoke(&world, &serde_json::from_str(PAY).unwrap()).await["statusCode"], json!(201));
+    let event: Value = serde_json::from_str(REFUND).unwrap();
+    let answer = hand(refund::router(world.stack.app.clone()), &event).await;
+    assert_eq!(answer["statusCode"], json!(201), "{answer}");
+    let refunds: Vec<i64> = world.stack.stripe.refunds(ACCOUNT).iter().map(|refund| refund.amount).collect();
+    assert_eq!(refunds, [12_500]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_webhooks_plain_and_in_base64_are_one_event_and_settle_the_sample_payment() {
+    let world = World::new().await;
+    let secret =
+        json!({ "account": ACCOUNT, "secret_key": "sk_test_CANARY_acme", "webhook_secrets": ["whsec_sample"] });
+    world.stack.secrets.put("passerelle/acme/stripe", &secret).unwrap();
+    // A sandbox that starts with this secret.
+    let app = world.stack.app.at(world.clock.clone());
+    world.approved(json!({ "invoice_id": "INV-2025-001" })).await;
+    // Nobody knows what became of the payment.
+    world.stack.stripe.add_fault(Fault::pay(Kind::NothingReached).times(3));
+    assert_eq!(invoke(&world, &serde_json::from_str(PAY).unwrap()).await["statusCode"], json!(202));
+    for (sample, status) in [(WEBHOOK, "done"), (WEBHOOK_BASE64, "seen")] {
+        let event: Value = serde_json::from_str(sample).unwrap();
+        let answer = hand(webhook::router(app.clone()), &event).await;
+        assert_eq!(answer["statusCode"], json!(200), "{answer}");
+        assert_eq!(answer["body"], json!(json!({ "status": status }).to_string()));
+    }
+    assert_eq!(world.invoice("INV-2025-001").await["status"], json!("paid"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_payments_are_paused_nothing_new_goes_back() {
+    let world = World::new().await;
+    world.approved(json!({ "invoice_id": "INV-2025-001" })).await;
+    invoke(&world, &serde_json::from_str(PAY).unwrap()).await;
+    let mut app = world.stack.app.clone();
+    std::sync::Arc::make_mut(&mut app.config).payments_paused = true;
+    let event: Value = serde_json::from_str(REFUND).unwrap();
+    assert_eq!(hand(refund::router(app), &event).await["statusCode"], json!(503));
+    assert!(world.stack.stripe.refunds(ACCOUNT).is_empty());
 }

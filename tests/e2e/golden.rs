@@ -10,7 +10,12 @@ const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 
 #[test]
 fn the_states_of_a_payment_are_those_that_were_agreed() {
-    insta::assert_snapshot!("payment_states", transition::table());
+    insta::assert_snapshot!("payment_states", transition::payment_table());
+}
+
+#[test]
+fn the_states_of_a_refund_are_those_that_were_agreed() {
+    insta::assert_snapshot!("refund_states", transition::refund_table());
 }
 
 #[test]
@@ -29,7 +34,7 @@ fn the_codes_and_their_statuses_are_those_that_clients_know() {
 
 #[test]
 fn architecture_md_prints_the_tables_from_the_code() {
-    for table in [transition::table(), roles::table()] {
+    for table in [transition::payment_table(), transition::refund_table(), roles::table()] {
         assert!(
             ARCHITECTURE.contains(table.trim()),
             "ARCHITECTURE.md lacks this table as the code prints it:\n{table}"

@@ -19,6 +19,9 @@ pub const ADMIN: &str = "admin@example.com";
 /// Its Stripe account.
 pub const ACCOUNT: &str = "acct_acme";
 
+/// What signs its events.
+pub const WEBHOOK_SECRET: &str = "whsec_CANARY_acme";
+
 /// An answer is this refusal, with these codes, the first of which decides.
 #[track_caller]
 pub fn refused(answer: &Answer, status: u16, codes: &[&str]) {
@@ -55,6 +58,7 @@ impl World {
         let mut options =
             Options { clock: clock.clone(), gateway_timeout: Some(Duration::from_millis(500)), ..Options::default() };
         change(&mut options);
+        let clock = options.clock.clone();
         let stack = Stack::start(options).await.unwrap();
         Self { stack, clock, counter: AtomicU32::new(0) }
     }
@@ -137,6 +141,66 @@ impl World {
         let mut body = json!({ "invoice_id": invoice, "payment_method": "stripe" });
         body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         self.user(user).send(Method::POST, "/payments", key, Some(&body)).await.unwrap()
+    }
+
+    /// Refunds a payment in the admin's name, with `change` over the body.
+    pub async fn refund(&self, key: &str, payment: &str, change: Value) -> Answer {
+        self.refund_as(ADMIN, key, payment, change).await
+    }
+
+    /// Refunds a payment.
+    pub async fn refund_as(&self, user: &str, key: &str, payment: &str, change: Value) -> Answer {
+        let mut body = json!({ "payment_id": payment });
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        self.user(user).send(Method::POST, "/refunds", Some(key), Some(&body)).await.unwrap()
+    }
+
+    /// A paid invoice over 500.00 USD: the invoice, our payment, and Stripe's.
+    pub async fn paid(&self) -> (String, String, String) {
+        let invoice = self.approved(json!({})).await;
+        let answer = self.pay(&invoice, json!({})).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        let text = |name: &str| answer.body[name].as_str().unwrap().to_owned();
+        (invoice, text("id"), text("payment_id"))
+    }
+
+    /// The payment, read by the admin.
+    pub async fn payment(&self, id: &str) -> Value {
+        self.admin().get(&format!("/payments/{id}")).await.unwrap().body
+    }
+
+    /// Stripe's events so far, of these types, oldest first.
+    pub fn events(&self, kinds: &[&str]) -> Vec<Value> {
+        let events = self.stack.stripe.events(ACCOUNT).into_iter();
+        events.filter(|event| kinds.contains(&event["type"].as_str().unwrap())).collect()
+    }
+
+    /// Delivers an event to the tenant's endpoint, signed as Stripe does.
+    pub async fn deliver(&self, event: &Value) -> Answer {
+        let body = event.to_string();
+        let signature = local::stripe::sign(WEBHOOK_SECRET, self.clock.now(), body.as_bytes());
+        self.post_webhook(TENANT, Some(&signature), body.into_bytes()).await
+    }
+
+    /// Delivers one that is expected to be taken; the word it is answered with.
+    pub async fn told(&self, event: &Value) -> String {
+        let answer = self.deliver(event).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body["status"].as_str().unwrap().to_owned()
+    }
+
+    /// Posts to a tenant's endpoint.
+    pub async fn post_webhook(&self, tenant: &str, signature: Option<&str>, body: Vec<u8>) -> Answer {
+        let url = format!("{}/webhooks/stripe/{tenant}", self.stack.urls.api);
+        let mut request =
+            self.stack.http.post(url).header("content-type", "application/json; charset=utf-8").body(body);
+        if let Some(signature) = signature {
+            request = request.header("stripe-signature", signature);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null);
+        Answer { status, headers, body }
     }
 
     /// Adds a payment method in the admin's name; its id.

@@ -75,8 +75,7 @@ fn order(
     let fields = body.map_err(|unreadable| vec![unreadable.0])?;
     *invoice = fields.peek("invoice_id").filter(|id| id.parse::<InvoiceId>().is_ok()).map(str::to_owned);
     let Some(key) = key.map_err(|refusal| vec![refusal])? else {
-        let detail =
-            "A refund needs the header Idempotency-Key, so that a repeated request is not a second refund.";
+        let detail = "A refund needs the header Idempotency-Key, so that a repeated request is not a second refund.";
         return Err(vec![Refusal::new(Code::IdempotencyKeyRequired, detail)]);
     };
     let fingerprint = fingerprint(&["POST /refunds", &fields.canonical()]);

@@ -16,8 +16,7 @@ use crate::policy::failure;
 pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> Alert {
     let movement = case.movement();
     let (payment, noun, id) = (&case.payment, movement.noun(), movement.id());
-    let subject =
-        format!("{} {id} of {} for invoice {}", capitalized(noun), movement.money(), case.invoice.invoice_id);
+    let subject = format!("{} {id} of {} for invoice {}", capitalized(noun), movement.money(), case.invoice.invoice_id);
     let paid = format!("Payment {} of {} for invoice {}", payment.id, payment.money(), payment.invoice_id);
     let about_payment = format!("payment/{}", payment.id);
     let (entity, message) = match kind {
@@ -37,7 +36,9 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
             let lost = payment.disputes.lost;
             (about_payment, format!("{paid}: disputes over a part of it, {lost} in minor units, were lost."))
         }
-        AlertKind::Returned => (about_payment, format!("{paid} was taken back. The invoice is {}.", case.invoice.status)),
+        AlertKind::Returned => {
+            (about_payment, format!("{paid} was taken back. The invoice is {}.", case.invoice.status))
+        }
         AlertKind::ReturnedAfterRefund => {
             (about_payment, format!("{paid} was taken back, and money of it was refunded or is on its way."))
         }

@@ -402,12 +402,7 @@ fn description(invoice: &Invoice) -> String {
     }
 }
 
-async fn execute(
-    app: &App,
-    invocation: &Invocation,
-    case: Case,
-    secret: Arc<StripeSecret>,
-) -> Result<PayResult, Stop> {
+async fn execute(app: &App, invocation: &Invocation, case: Case, secret: Arc<StripeSecret>) -> Result<PayResult, Stop> {
     let sent: Sent = send(app, invocation, case.movement(), secret, false).await;
     let next_action = sent.next_action.clone();
     let finding = Finding { sent, source: Source::Reply, action: RunAction::Pay };

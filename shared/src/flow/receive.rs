@@ -65,9 +65,7 @@ struct About<'a> {
 pub async fn receive(app: &App, invocation: &Invocation, arrival: &Arrival) -> Result<Received, Stop> {
     match &arrival.told {
         Told::Nothing => Ok(Received::NotOurs),
-        Told::Method { reference, detached } => {
-            method::receive(app, invocation, arrival, reference, *detached).await
-        }
+        Told::Method { reference, detached } => method::receive(app, invocation, arrival, reference, *detached).await,
         Told::Payment { reference, labels, hint } => {
             let about = About { reference, hint };
             let Some((payment_id, invoice_id)) = ours(app, invocation, arrival, reference, labels).await? else {
@@ -171,9 +169,7 @@ async fn attempt(
             let refunds = refunds.unwrap_or_default();
             aftermath::apply_refunds(app, invocation, arrival, case, &found, refunds, *total).await
         }
-        Hint::TransferReversed(reversed) => {
-            aftermath::apply_reversal(app, invocation, arrival, case, *reversed).await
-        }
+        Hint::TransferReversed(reversed) => aftermath::apply_reversal(app, invocation, arrival, case, *reversed).await,
         Hint::Disputes | Hint::Payment(_) => {
             aftermath::apply_disputes(app, invocation, arrival, case, about.reference).await
         }

@@ -44,8 +44,7 @@ impl<'a> Told<'a> {
 pub fn record(app: &App, invocation: &Invocation, before: &Case, change: Change, told: Told<'_>) -> (Commit, Case) {
     let now = app.clock.now();
     let Change { mut case, alerts } = change;
-    let alerts: Vec<_> =
-        alerts.into_iter().chain(told.alerts).map(|kind| alert(&case, kind, told.why, now)).collect();
+    let alerts: Vec<_> = alerts.into_iter().chain(told.alerts).map(|kind| alert(&case, kind, told.why, now)).collect();
     let payment_changed = case.payment != before.payment;
     let refund_changed = case.refund.is_some() && case.refund != before.refund;
     let changes = changes(before, &case, told.why, &alerts.iter().map(|a| (&a.alert_id, a.kind)).collect::<Vec<_>>());

@@ -91,9 +91,7 @@ pub async fn recover(
     let (found, secret) = look_up(app, invocation, case.movement(), secret).await;
     match found {
         Found::Object(answer) => found_object(app, invocation, case, answer, &secret, pace).await,
-        Found::Nothing if may_send_again(app, case.movement()) => {
-            send_again(app, invocation, case, secret, pace).await
-        }
+        Found::Nothing if may_send_again(app, case.movement()) => send_again(app, invocation, case, secret, pace).await,
         Found::Nothing => note(app, invocation, case, Trouble::Lost, pace).await,
         Found::Unanswered(trouble) => note(app, invocation, case, trouble, pace).await,
     }
@@ -214,13 +212,7 @@ async fn send_again(
 }
 
 /// Nothing is known: the next check is set, and past the key's lifetime a person is called.
-async fn note(
-    app: &App,
-    invocation: &Invocation,
-    case: Case,
-    trouble: Trouble,
-    pace: Pace,
-) -> Result<Recovered, Stop> {
+async fn note(app: &App, invocation: &Invocation, case: Case, trouble: Trouble, pace: Pace) -> Result<Recovered, Stop> {
     let mut sent = Sent::found(case.movement(), Answer::without_object(Outcome::Unknown(trouble), false));
     sent.rejected = matches!(trouble, Trouble::KeyRefused | Trouble::Rejected);
     let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::bounds;
 use crate::gateway::Trouble;
 use crate::gateway::stripe::{self, amount};
-use crate::id::RefundId;
+use crate::id::{PaymentId, RefundId};
 use crate::model::alert::RunAction;
 use crate::model::invoice::Invoice;
 use crate::model::movement::{Movement, Progress};
@@ -60,10 +60,12 @@ pub async fn refund(app: &App, invocation: &Invocation, order: &RefundOrder) -> 
     let caller_key = Key::member(tenant, &invocation.actor.user_id);
     let refund_key = Key::refund(tenant, &RefundId::keyed(tenant, &order.key));
     let mut looked_up = false;
+    // Known, both are read in one go with the rest; the caller may name them, and a first round finds them.
+    let mut payment_id = order.request.payment_id.parse::<PaymentId>().ok();
+    let mut invoice_id = order.request.invoice_id.clone();
     for round in 1..=bounds::DECISIONS {
-        // The payment's own id, and the invoice where the caller names it, are read in the same go.
-        let payment_key = order.request.payment_id.parse().ok().map(|id| Key::payment(tenant, &id));
-        let invoice_key = order.request.invoice_id.as_ref().map(|id| Key::invoice(tenant, id));
+        let payment_key = payment_id.as_ref().map(|id| Key::payment(tenant, id));
+        let invoice_key = invoice_id.as_ref().map(|id| Key::invoice(tenant, id));
         let keys = [caller_key.clone(), refund_key.clone()].into_iter();
         let found = app.store.read(keys.chain(payment_key.clone()).chain(invoice_key), Consistency::Strong).await?;
         let caller = permitted(found.get(&caller_key)?, Permission::PaymentsRefund)?;
@@ -84,6 +86,8 @@ pub async fn refund(app: &App, invocation: &Invocation, order: &RefundOrder) -> 
             Some(invoice) => invoice,
             None => app.store.get(&invoice_key).await?.ok_or(Stop::Impossible("a payment without its invoice"))?,
         };
+        payment_id = Some(payment.id.clone());
+        invoice_id = Some(payment.invoice_id.clone());
         let money = decided(app, order, &caller, &payment)?;
         let secret = secret(app, &payment).await?;
         // A reservation that leaves no time to send would only burn its key.
@@ -104,10 +108,7 @@ fn decided(app: &App, order: &RefundOrder, caller: &Member, payment: &Payment) -
     let amount_refusal = amount::refund_to_wire(asked(&order.request, payment)).err().map(|error| format!("{error}."));
     let money = decide(&order.request, caller, payment, amount_refusal).map_err(Stop::Refused)?;
     if app.config.payments_paused {
-        return Err(Stop::refused(Refusal::new(
-            Code::Paused,
-            "The operator has paused payments; nothing was done.",
-        )));
+        return Err(Stop::refused(Refusal::new(Code::Paused, "The operator has paused payments; nothing was done.")));
     }
     Ok(money)
 }
@@ -128,12 +129,7 @@ async fn secret(app: &App, payment: &Payment) -> Result<Arc<StripeSecret>, Stop>
 }
 
 /// The answer to a request that was made before.
-async fn replay(
-    app: &App,
-    invocation: &Invocation,
-    order: &RefundOrder,
-    refund: Refund,
-) -> Result<RefundResult, Stop> {
+async fn replay(app: &App, invocation: &Invocation, order: &RefundOrder, refund: Refund) -> Result<RefundResult, Stop> {
     if refund.fingerprint != order.fingerprint {
         return Err(Stop::refused(Refusal::new(
             Code::IdempotencyKeyReused,

@@ -97,8 +97,8 @@ async fn resolve(
         return Err(not_resolvable(movement, "Its outcome is known."));
     }
     let now = app.clock.now();
-    if retry::key_protects(now, movement.created_at())
-        || !retry::failure_is_final(now, movement.progress().send_until) {
+    if retry::key_protects(now, movement.created_at()) || !retry::failure_is_final(now, movement.progress().send_until)
+    {
         return Err(not_resolvable(movement, "It is still being looked up; that ends by itself."));
     }
     let sent = match account_secret(app, movement).await {

@@ -158,9 +158,7 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time) -> Decisio
             (Report::NotExecuted, Some(Failure { code: FailureCode::NotExecuted, gateway_code: None }))
         }
         // Only the execution that set the fence knows that nothing of it was taken.
-        Outcome::NotSent(_) if answers_open_send => {
-            (Report::NotSent, Some(failed(FailureCode::GatewayUnavailable)))
-        }
+        Outcome::NotSent(_) if answers_open_send => (Report::NotSent, Some(failed(FailureCode::GatewayUnavailable))),
         Outcome::NotSent(_) | Outcome::Unknown(_) => return Decision::Note,
     };
     // A failure that is not the reply to the open send waits until no send can be under way. A customer's own payment
@@ -186,7 +184,7 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time) -> Decisio
 }
 
 /// The transaction that makes a change.
-fn applied(
+pub(super) fn applied(
     app: &App,
     invocation: &Invocation,
     before: &Case,
@@ -221,13 +219,7 @@ fn applied(
 
 /// The bookkeeping after a finding that changes no state: the gateway's id, the next check, and what a person must
 /// be told. `None`: there is nothing to write.
-fn noted(
-    app: &App,
-    invocation: &Invocation,
-    before: &Case,
-    finding: &Finding,
-    pace: Pace,
-) -> Option<(Commit, Case)> {
+fn noted(app: &App, invocation: &Invocation, before: &Case, finding: &Finding, pace: Pace) -> Option<(Commit, Case)> {
     let movement = before.movement();
     if !movement.is_unsettled() {
         return None;

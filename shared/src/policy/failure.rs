@@ -106,17 +106,25 @@ pub fn next_action(kind: AlertKind) -> (Severity, &'static str) {
         ),
         AlertKind::PaidTwice => (Critical, "The invoice was paid twice. Refund the payment that this alert names."),
         AlertKind::PaidVoidInvoice => (Critical, "A payment of a void invoice was executed. Refund it."),
-        AlertKind::RefundFailed => (Warning, "Nothing went back. Find out why, then refund again or pay it back another way."),
+        AlertKind::RefundFailed => {
+            (Warning, "Nothing went back. Find out why, then refund again or pay it back another way.")
+        }
         AlertKind::RefundCameBack => (Critical, "The money is back in the balance: pay it back another way."),
-        AlertKind::Disputed => (Critical, "Answer the dispute in the gateway's dashboard before its date; nothing is refunded meanwhile."),
+        AlertKind::Disputed => {
+            (Critical, "Answer the dispute in the gateway's dashboard before its date; nothing is refunded meanwhile.")
+        }
         AlertKind::DisputeLostInPart => (Critical, "A part of the money is gone. Settle the rest with the payer."),
         AlertKind::Returned => (Critical, "The money was taken back. Find out why before the invoice is paid again."),
-        AlertKind::ReturnedAfterRefund => {
-            (Critical, "The money went back more than once, or is about to: compare with the gateway's books and claim it.")
+        AlertKind::ReturnedAfterRefund => (
+            Critical,
+            "The money went back more than once, or is about to: compare with the gateway's books and claim it.",
+        ),
+        AlertKind::TransferReversed => {
+            (Critical, "The vendor no longer has the money. Find out who took it back, and pay again or refund.")
         }
-        AlertKind::TransferReversed => (Critical, "The vendor no longer has the money. Find out who took it back, and pay again or refund."),
-        AlertKind::UnknownToUs => {
-            (Critical, "Look for it in the gateway's dashboard: data may be missing here, for instance after a restore.")
-        }
+        AlertKind::UnknownToUs => (
+            Critical,
+            "Look for it in the gateway's dashboard: data may be missing here, for instance after a restore.",
+        ),
     }
 }

@@ -149,11 +149,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn by_reference(
-        &self,
-        tenant: &TenantId,
-        reference: &str,
-    ) -> Result<Option<String>, StoreError> {
+    pub async fn by_reference(&self, tenant: &TenantId, reference: &str) -> Result<Option<String>, StoreError> {
         for gateway in Gateway::ALL {
             let query = self
                 .db

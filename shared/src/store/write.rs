@@ -198,8 +198,10 @@ impl Commit {
     /// An alert: new, or once more. Without a condition: it never makes a settlement fail.
     pub fn alert(&mut self, store: &Store, alert: &Alert) {
         let key = Key::new(Table::Alerts, &alert.tenant_id, alert.alert_id.as_str());
-        let about = [("invoice_id", alert.invoice_id.as_ref().map(InvoiceId::as_str)),
-                     ("payment_id", alert.payment_id.as_ref().map(PaymentId::as_str))];
+        let about = [
+            ("invoice_id", alert.invoice_id.as_ref().map(InvoiceId::as_str)),
+            ("payment_id", alert.payment_id.as_ref().map(PaymentId::as_str)),
+        ];
         let about = about.into_iter().filter_map(|(name, id)| Some((name, id?)));
         let names: String = about.clone().map(|(name, _)| format!("{name} = :{name}, ")).collect();
         let values = about.map(|(name, id)| (format!(":{name}"), text(id)));

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::stripe::BookEntry;
+use local::stripe::{BookEntry, RefundEntry};
 use serde::de::DeserializeOwned;
 use shared::model::alert::AgentRun;
 use shared::model::audit::{Entry, Head, is_intact};
 use shared::model::invoice::{Invoice, InvoiceStatus};
 use shared::model::payment::{FailureCode, Payment, PaymentStatus};
+use shared::model::refund::{Refund, RefundStatus};
 
 use crate::world::{ACCOUNT, TENANT, World};
 
@@ -25,14 +26,28 @@ pub struct Alert {
 pub struct Books {
     pub invoices: Vec<Invoice>,
     pub payments: Vec<Payment>,
+    pub refunds: Vec<Refund>,
     pub alerts: Vec<Alert>,
     pub runs: Vec<AgentRun>,
     trails: BTreeMap<String, Vec<Entry>>,
     gateway: Vec<BookEntry>,
+    gateway_refunds: Vec<RefundEntry>,
+    gateway_disputes: Vec<(String, String, String)>,
+}
+
+/// Whether the money of a payment moved, whatever became of it later.
+fn was_paid(payment: &Payment) -> bool {
+    use PaymentStatus::{Paid, PartiallyRefunded, Refunded, Returned};
+    matches!(payment.status, Paid | PartiallyRefunded | Refunded | Returned)
 }
 
 fn parse<T: DeserializeOwned>(item: HashMap<String, AttributeValue>) -> T {
     serde_dynamo::aws_sdk_dynamodb_1::from_item(item).unwrap()
+}
+
+fn of_kind<T: DeserializeOwned>(items: &[HashMap<String, AttributeValue>], prefix: &str) -> Vec<T> {
+    let is_it = |item: &&HashMap<String, AttributeValue>| item["id"].as_s().unwrap().starts_with(prefix);
+    items.iter().filter(is_it).cloned().map(parse).collect()
 }
 
 impl Books {
@@ -52,9 +67,11 @@ impl Books {
             trails.insert(invoice.invoice_id.to_string(), entries.into_iter().map(parse).collect());
         }
         let text = |item: &HashMap<String, AttributeValue>, name: &str| item[name].as_s().unwrap().clone();
+        let items = world.items("PAYMENTS_TABLE", "tenant_id", TENANT).await;
         let alerts = world.items("ALERTS_TABLE", "tenant_id", TENANT).await;
         Self {
-            payments: world.items("PAYMENTS_TABLE", "tenant_id", TENANT).await.into_iter().map(parse).collect(),
+            payments: of_kind(&items, "pay_"),
+            refunds: of_kind(&items, "ref_"),
             alerts: alerts
                 .iter()
                 .map(|item| Alert {
@@ -67,6 +84,8 @@ impl Books {
                 .collect(),
             runs: world.items("AGENT_RUNS_TABLE", "tenant_id", TENANT).await.into_iter().map(parse).collect(),
             gateway: world.stack.stripe.books(ACCOUNT),
+            gateway_refunds: world.stack.stripe.refunds(ACCOUNT),
+            gateway_disputes: world.stack.stripe.disputes(ACCOUNT),
             invoices,
             trails,
         }
@@ -83,8 +102,11 @@ impl Books {
             let of_invoice = |entry: &&BookEntry| {
                 entry.captured && entry.metadata.get("invoice_id").is_some_and(|id| id == invoice.invoice_id.as_str())
             };
+            // What a lost dispute has taken back may be paid again.
+            let returned =
+                self.payments_of(invoice).filter(|payment| payment.status == PaymentStatus::Returned).count();
             let charges = self.gateway.iter().filter(of_invoice).count();
-            assert!(charges <= 1, "{} is charged {charges} times", invoice.invoice_id);
+            assert!(charges <= 1 + returned, "{} is charged {charges} times", invoice.invoice_id);
 
             let entries = &self.trails[invoice.invoice_id.as_str()];
             assert_eq!(entries.len() as u64, invoice.version, "{}: one entry for each version", invoice.invoice_id);
@@ -100,19 +122,81 @@ impl Books {
             let objects = self.at_gateway(payment.id.as_str());
             assert!(objects.len() <= 1, "{} is {} objects at the gateway", payment.id, objects.len());
             let captured = objects.iter().any(|object| object.captured);
-            if payment.status == PaymentStatus::Paid {
+            if was_paid(payment) {
                 assert!(captured, "{} is paid here and not charged there", payment.id);
             }
             if matches!(payment.status, PaymentStatus::Failed | PaymentStatus::Canceled) {
                 assert!(!captured, "{} is {} here and charged there", payment.id, payment.status);
                 self.failure(payment, &objects);
             }
+            self.sums(payment);
             if payment.status.is_unsettled() {
                 let alerted = self.alerts.iter().any(|alert| alert.open && alert.payment == payment.id.as_str());
-                assert!(payment.next_check_at.is_some() || alerted, "{} is forgotten", payment.id);
-                assert!(payment.unsettled_shard.is_some(), "the sweep does not see {}", payment.id);
+                assert!(payment.progress.next_check_at.is_some() || alerted, "{} is forgotten", payment.id);
+                assert!(payment.progress.unsettled_shard.is_some(), "the sweep does not see {}", payment.id);
             }
         }
+    }
+
+    /// The sums on a payment are those of its refunds, and nothing is refunded that was not paid.
+    fn sums(&self, payment: &Payment) {
+        let refunds: Vec<&Refund> = self.refunds.iter().filter(|refund| refund.payment_id == payment.id).collect();
+        let sum = |keep: &dyn Fn(&Refund) -> bool| {
+            refunds.iter().filter(|refund| keep(refund)).map(|refund| refund.amount).sum::<i64>()
+        };
+        let sums = payment.refunds;
+        assert_eq!(sums.held, sum(&|refund| refund.status.holds()), "{} holds another sum", payment.id);
+        assert_eq!(sums.succeeded, sum(&|refund| refund.status == RefundStatus::Succeeded), "{}", payment.id);
+        assert_eq!(sums.listed, sum(&|refund| refund.reference().is_some()), "{}", payment.id);
+        assert!(
+            sum(&|refund| refund.status.holds() && !refund.external) <= payment.amount,
+            "{} is over-refunded",
+            payment.id
+        );
+        for refund in refunds {
+            let objects = self.refunds_at_gateway(refund);
+            assert!(objects.len() <= 1, "{} is {} objects at the gateway", refund.id, objects.len());
+            match refund.status {
+                RefundStatus::Succeeded => {
+                    assert!(!objects.is_empty(), "{} succeeded here and is not there", refund.id)
+                }
+                RefundStatus::Failed | RefundStatus::Canceled => {
+                    let lives = objects
+                        .iter()
+                        .any(|object| ["succeeded", "pending", "requires_action"].contains(&object.status.as_str()));
+                    assert!(!lives, "{} is {} here: {objects:?}", refund.id, refund.status);
+                    self.refund_failure(refund);
+                }
+                RefundStatus::Processing => {
+                    let alerted = self.alerts.iter().any(|alert| alert.open && alert.payment == payment.id.as_str());
+                    let progress = &refund.progress;
+                    assert!(progress.next_check_at.is_some() || alerted, "{} is forgotten", refund.id);
+                    assert!(progress.unsettled_shard.is_some(), "the sweep does not see {}", refund.id);
+                }
+            }
+        }
+    }
+
+    fn refunds_at_gateway(&self, refund: &Refund) -> Vec<&RefundEntry> {
+        let is_it = |entry: &&RefundEntry| {
+            let carries = entry.metadata.get("refund_id").is_some_and(|id| id == refund.id.as_str());
+            carries || refund.reference() == Some(entry.id.as_str())
+        };
+        self.gateway_refunds.iter().filter(is_it).collect()
+    }
+
+    /// Somebody was called when a refund of ours failed, unless a person wanted it so.
+    fn refund_failure(&self, refund: &Refund) {
+        let failure = refund.failure.as_ref().unwrap_or_else(|| panic!("{} failed without a reason", refund.id));
+        if refund.external || matches!(failure.code, FailureCode::Canceled | FailureCode::NotExecuted) {
+            return;
+        }
+        let kinds = ["refund_failed", "refund_came_back", "gateway_rejected"];
+        let called =
+            |alert: &Alert| alert.payment == refund.payment_id.as_str() && kinds.contains(&alert.kind.as_str());
+        assert!(self.alerts.iter().any(called), "no alert for the failure of {}", refund.id);
+        let ran = self.runs.iter().any(|run| run.refund_id.as_ref() == Some(&refund.id));
+        assert!(ran, "no agent run for the failure of {}", refund.id);
     }
 
     fn payments_of<'a>(&'a self, invoice: &'a Invoice) -> impl Iterator<Item = &'a Payment> {
@@ -158,21 +242,77 @@ impl Books {
         self.always();
         for payment in &self.payments {
             assert!(!payment.status.is_unsettled(), "{} is still {}", payment.id, payment.status);
-            let captured = self.at_gateway(payment.id.as_str()).iter().any(|object| object.captured);
-            assert_eq!(payment.status == PaymentStatus::Paid, captured, "{} is {}", payment.id, payment.status);
+            let objects = self.at_gateway(payment.id.as_str());
+            let captured = objects.iter().any(|object| object.captured);
+            assert_eq!(was_paid(payment), captured, "{} is {}", payment.id, payment.status);
+            if let Some(object) = objects.first().filter(|_| was_paid(payment)) {
+                self.after_payment(payment, object);
+            }
         }
         for entry in self.gateway.iter().filter(|entry| entry.captured) {
             let ours = entry.metadata.get("payment_id").cloned().unwrap_or_default();
             assert!(self.payments.iter().any(|payment| payment.id.as_str() == ours), "{entry:?} is not in our books");
         }
         for invoice in &self.invoices {
-            let paid = self.payments_of(invoice).filter(|payment| payment.status == PaymentStatus::Paid).count();
-            let expected = if paid == 1 {
-                invoice.status == InvoiceStatus::Paid
-            } else {
-                matches!(invoice.status, InvoiceStatus::Approved | InvoiceStatus::Void | InvoiceStatus::Draft)
+            let current = self.payments_of(invoice).find(|payment| invoice.current.as_ref() == Some(&payment.id));
+            let expected = match current.map(|payment| payment.status) {
+                Some(PaymentStatus::Paid) => invoice.status == InvoiceStatus::Paid,
+                Some(PaymentStatus::PartiallyRefunded) => invoice.status == InvoiceStatus::PartiallyRefunded,
+                Some(PaymentStatus::Refunded) => invoice.status == InvoiceStatus::Refunded,
+                // Taken back although money of it was refunded: a person decides.
+                Some(PaymentStatus::Returned) => invoice.status != InvoiceStatus::Approved,
+                Some(_) => false,
+                None => matches!(invoice.status, InvoiceStatus::Approved | InvoiceStatus::Void | InvoiceStatus::Draft),
             };
-            assert!(expected, "{} is {} with {paid} paid payments", invoice.invoice_id, invoice.status);
+            assert!(expected, "{} is {}, its payment {current:?}", invoice.invoice_id, invoice.status);
+            let stray = self.payments_of(invoice).any(|payment| {
+                was_paid(payment)
+                    && payment.status != PaymentStatus::Returned
+                    && invoice.current.as_ref() != Some(&payment.id)
+            });
+            assert!(!stray, "{} has another paid payment", invoice.invoice_id);
+        }
+    }
+
+    /// What went back and what was disputed is the same in both books.
+    fn after_payment(&self, payment: &Payment, object: &BookEntry) {
+        let there: i64 = object.refunded;
+        let refunds = payment.refunds;
+        assert_eq!(refunds.held + refunds.external(), there, "{}: another sum is refunded there", payment.id);
+        assert_eq!(refunds.external(), 0, "{}: all refunds are known one by one", payment.id);
+        for entry in self.gateway_refunds.iter().filter(|entry| entry.intent == object.id) {
+            let ours = self.refunds.iter().find(|refund| {
+                refund.reference() == Some(entry.id.as_str())
+                    || entry.metadata.get("refund_id").is_some_and(|id| id == refund.id.as_str())
+            });
+            let ours = ours.unwrap_or_else(|| panic!("{entry:?} is not in our books"));
+            let same = match entry.status.as_str() {
+                "pending" | "requires_action" => "processing",
+                same => same,
+            };
+            assert_eq!((ours.status.as_str(), ours.amount), (same, entry.amount), "{}", ours.id);
+        }
+        let disputes: Vec<&str> =
+            self.gateway_disputes.iter().filter(|one| one.1 == object.id).map(|one| one.2.as_str()).collect();
+        let open = disputes.iter().any(|status| ["needs_response", "under_review"].contains(status));
+        assert_eq!(payment.disputed, open, "{}: {disputes:?}", payment.id);
+        let lost = disputes.contains(&"lost");
+        assert_eq!(
+            payment.status == PaymentStatus::Returned,
+            lost,
+            "{} is {}: {disputes:?}",
+            payment.id,
+            payment.status
+        );
+        let expected = match there {
+            _ if lost => payment.status,
+            0 => PaymentStatus::Paid,
+            part if part < payment.amount => PaymentStatus::PartiallyRefunded,
+            _ => PaymentStatus::Refunded,
+        };
+        // What is pending there is held here, and not refunded yet.
+        if refunds.held == refunds.succeeded {
+            assert_eq!(payment.status, expected, "{}", payment.id);
         }
     }
 }

@@ -14,7 +14,7 @@ use shared::flow::recover::{self, Swept};
 use super::dynamodb;
 use super::gateway::Gateway;
 use super::wire::Wire;
-use crate::world::{ACCOUNT, TENANT, World};
+use crate::world::{ACCOUNT, TENANT, WEBHOOK_SECRET, World};
 
 /// Real time that a gateway has for an answer: injected time-outs wait for it.
 const GATEWAY_TIMEOUT: Duration = Duration::from_millis(250);
@@ -80,6 +80,20 @@ impl Stage {
             event["headers"]["idempotency-key"] = json!(key);
         }
         event["body"] = if call.method == "GET" { Value::Null } else { json!(call.body.to_string()) };
+        self.call(function, event)
+    }
+
+    /// One delivery of an event of Stripe's to the webhook's function URL.
+    pub fn deliver(&self, event: &Value) -> impl Future<Output = Answered> + Send + 'static {
+        let mut call: Value = serde_json::from_str(include_str!("../../../events/webhook.json")).unwrap();
+        let body = event.to_string();
+        let signature = local::stripe::sign(WEBHOOK_SECRET, self.world.clock.now(), body.as_bytes());
+        call["headers"]["stripe-signature"] = json!(signature);
+        call["body"] = json!(body);
+        self.call(webhook::router(self.app.clone()), call)
+    }
+
+    fn call(&self, function: Router, event: Value) -> impl Future<Output = Answered> + Send + 'static {
         let request: LambdaRequest = serde_json::from_value(event).unwrap();
         let mut context = Context::default();
         context.request_id = uuid::Uuid::new_v4().to_string();
@@ -98,6 +112,7 @@ impl Stage {
         let app = self.app.clone();
         match path.split(['/', '?']).nth(1) {
             Some("payments") => pay::router(app),
+            Some("refunds") => refund::router(app),
             Some("invoices") => invoices::router(app),
             Some("payment-methods") => payment_methods::router(app),
             Some("tenant" | "members") => settings::router(app),

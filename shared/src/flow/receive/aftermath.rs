@@ -4,16 +4,18 @@ use super::{Arrival, Received, last, mark, step};
 use crate::app::App;
 use crate::flow::alert::alert;
 use crate::flow::record::{Told, record};
+use crate::flow::send::Sent;
+use crate::flow::settle::{Finding, Source, applied};
 use crate::flow::{Invocation, Stop};
 use crate::gateway::{Outcome, SeenRefund};
 use crate::id::{RefundId, UserId};
-use crate::model::alert::AlertKind;
+use crate::model::alert::{AlertKind, RunAction};
 use crate::model::movement::Progress;
-use crate::model::payment::{Failure, FailureCode, Payment};
+use crate::model::payment::{Failure, FailureCode, Payment, PaymentStatus};
 use crate::model::refund::{FrozenRefund, Refund, RefundStatus, refund_of};
 use crate::model::transition::{self, Case, Change, Report};
 use crate::money::Money;
-use crate::policy::{failure, retry};
+use crate::policy::retry;
 use crate::store::commit::Commit;
 use crate::store::{Items, Key};
 
@@ -53,17 +55,22 @@ pub(super) async fn apply_refunds(
     for (id, seen) in listed {
         let known = found.get::<Refund>(&Key::refund(invocation.tenant(), &id))?;
         case.refund = known;
-        let Some((change, why)) = refund_change(app, arrival, &case, id, &seen) else { continue };
+        let Some((change, why)) = refund_change(app, &case, id, &seen) else { continue };
         // The one before was not the last.
         if let Some((commit, _)) = pending.take()
             && !step(app, invocation, commit).await?
         {
             return Ok(None);
         }
-        if case.refund.is_none() {
+        let (commit, after) = if case.refund.is_some() {
+            let sent = Sent::found(case.movement(), seen.answer);
+            let source = Source::Event(arrival.event.clone());
+            let finding = Finding { sent, source, action: RunAction::Receive };
+            applied(app, invocation, &case, change, &finding, why.as_ref())
+        } else {
             tracing::info!(payment_id = %case.payment.id, "a refund that was made at the gateway");
-        }
-        let (commit, after) = change_of(app, invocation, arrival, &case, change, why.as_ref());
+            change_of(app, invocation, arrival, &case, change, why.as_ref())
+        };
         case = Case { refund: None, ..after.clone() };
         pending = Some((commit, after));
     }
@@ -81,13 +88,7 @@ pub(super) async fn apply_refunds(
 }
 
 /// What the gateway's refund changes in the books, and why, where that is a failure.
-fn refund_change(
-    app: &App,
-    arrival: &Arrival,
-    case: &Case,
-    id: RefundId,
-    seen: &SeenRefund,
-) -> Option<(Change, Option<Failure>)> {
+fn refund_change(app: &App, case: &Case, id: RefundId, seen: &SeenRefund) -> Option<(Change, Option<Failure>)> {
     let now = app.clock.now();
     let shown = seen.answer.seen.as_ref()?;
     let (report, status, why) = match &seen.answer.outcome {
@@ -115,7 +116,6 @@ fn refund_change(
     }
     let money = shown.money.filter(|money| money.currency == case.payment.currency)?;
     let refund = external(&case.payment, id, seen, status, money, why.clone(), app);
-    tracing::debug!(event = arrival.event.id, refund_id = %refund.id, "found at the gateway");
     Some((transition::discover(case, refund), why))
 }
 
@@ -204,17 +204,14 @@ fn change_of(
     change: Change,
     why: Option<&Failure>,
 ) -> (Commit, Case) {
-    let action = match () {
-        () if change.case.refund.is_some() || change.case.payment.refunds != before.payment.refunds => "refund",
-        () if change.case.payment.status != before.payment.status => "return",
-        () => "dispute",
+    let refunds_changed = change.case.payment.refunds != before.payment.refunds;
+    let action = match change.case.payment.status {
+        _ if refunds_changed => "refund",
+        PaymentStatus::Returned => "return",
+        _ => "dispute",
     };
-    let action = if before.refund.is_some() { "settle" } else { action };
     let mut told = Told::action(action).saying("event", arrival.event.id.as_str());
     told.why = why;
-    if change.alerts.is_empty() && before.refund.is_some() {
-        told.alerts.extend(why.and_then(|why| failure::refund_consequence(why).alert));
-    }
     record(app, invocation, before, change, told)
 }
 

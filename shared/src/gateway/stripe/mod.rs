@@ -194,7 +194,9 @@ impl Stripe {
             let Some(page) = reply.object::<Page<Intent>>() else {
                 return Found::Unanswered(classify::trouble(&reply));
             };
-            if let Some(intent) = page.data.iter().find(|intent| intent.metadata.payment_id.as_deref() == Some(payment.id.as_str())) {
+            if let Some(intent) =
+                page.data.iter().find(|intent| intent.metadata.payment_id.as_deref() == Some(payment.id.as_str()))
+            {
                 return Found::Object(classify::intent(intent));
             }
             match page.data.last() {

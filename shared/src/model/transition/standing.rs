@@ -2,7 +2,7 @@
 
 use super::super::alert::AlertKind;
 use super::super::invoice::InvoiceStatus;
-use super::super::payment::{Disputes, PaymentMethod};
+use super::super::payment::{Disputes, PaymentMethod, Refunds};
 use super::payment::{after, follow_refunds};
 use super::{Aftermath, Case, Change, release};
 
@@ -15,10 +15,12 @@ pub struct Standing {
     pub disputes: Disputes,
 }
 
-/// The gateway told a running total of refunds. A smaller one than before says nothing: it is late.
+/// The gateway told a running total of refunds. A smaller one than before says nothing: it is late. Nor does one that
+/// the refunds we know make up already, since those are never less.
 #[must_use]
 pub fn told(case: &Case, total: i64) -> Option<Change> {
-    if total <= case.payment.refunds.told {
+    let Refunds { told, listed, .. } = case.payment.refunds;
+    if total <= told.max(listed) {
         return None;
     }
     let mut change = Change::of(case);

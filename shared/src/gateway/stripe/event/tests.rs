@@ -63,7 +63,9 @@ fn unknown_types_and_fields_are_fine_and_thin_events_are_not() {
     let event = parse(br#"{"id":"evt_1","object":"event","type":"new.thing","x":1,"data":{"object":{"y":null}}}"#);
     assert!(matches!(event.unwrap().told, Told::Nothing));
     assert!(parse(br#"{"id":"evt_1","object":"v2.core.event","type":"new.thing","data":{"object":{}}}"#).is_none());
-    assert!(parse(br#"{"id":"evt_1","object":"event","type":"payment_intent.succeeded","data":{"object":{}}}"#).is_none());
+    assert!(
+        parse(br#"{"id":"evt_1","object":"event","type":"payment_intent.succeeded","data":{"object":{}}}"#).is_none()
+    );
     assert!(parse(b"[]").is_none());
 }
 
