@@ -9,6 +9,7 @@ mod method;
 
 use std::sync::Arc;
 
+use super::alert::alert;
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, reread, settle, was_paid};
 use super::{Invocation, Stop};
@@ -148,10 +149,16 @@ async fn attempt(
     }
     let invoice = found.get::<Invoice>(&invoice_key)?.ok_or(Stop::Impossible("a payment without its invoice"))?;
     let case = Case { invoice, payment, refund: None };
-    let is_same = case.payment.reference().is_none_or(|known| known == about.reference);
-    if case.payment.frozen.account != arrival.secret.account || !is_same {
-        let kind = if is_same { AlertKind::AccountChanged } else { AlertKind::AnswerMismatch };
-        return mark(app, invocation, arrival, Some(super::alert::alert(&case, kind, None, app.clock.now()))).await;
+    if case.payment.frozen.account != arrival.secret.account {
+        // The other account can't be asked. Once its secret is back, the event is wanted again.
+        let mut commit = Commit::default();
+        commit.alert(&app.store, &alert(&case, AlertKind::AccountChanged, None, app.clock.now()));
+        app.store.commit(commit, invocation.deadline).await?;
+        return Err(Stop::Gateway(Trouble::OtherAccount.as_str()));
+    }
+    if case.payment.reference().is_some_and(|known| known != about.reference) {
+        let alert = alert(&case, AlertKind::AnswerMismatch, None, app.clock.now());
+        return mark(app, invocation, arrival, Some(alert)).await;
     }
     if let Hint::Payment(answer) = about.hint {
         return payment_told(app, invocation, arrival, about, case, answer).await.map(Some);

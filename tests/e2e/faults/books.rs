@@ -36,7 +36,7 @@ pub struct Books {
 }
 
 /// Whether the money of a payment moved, whatever became of it later.
-fn was_paid(payment: &Payment) -> bool {
+pub fn was_paid(payment: &Payment) -> bool {
     use PaymentStatus::{Paid, PartiallyRefunded, Refunded, Returned};
     matches!(payment.status, Paid | PartiallyRefunded | Refunded | Returned)
 }

@@ -1,6 +1,9 @@
 //! Many seeds: random requests for an invoice, with random faults at random calls, while the clock moves, sandboxes
 //! are replaced, the secret changes and people meddle. Then everything heals, and the books must agree.
 //!
+//! Every other seed goes on to what comes after a payment: refunds, ours and from the gateway's dashboard, disputes, and
+//! the gateway's events, in any order and more than once.
+//!
 //! `FAULT_SEEDS` says how many; a seed that fails prints the command that plays it again.
 
 use std::collections::BTreeMap;
@@ -8,14 +11,15 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use fastrand::Rng;
+use local::stripe::RefundsBecome;
 use serde_json::{Value, json};
 use shared::model::payment::{Payment, PaymentStatus};
 
-use super::books::Books;
+use super::books::{Books, was_paid};
 use super::execution::{End, Frozen};
 use super::stage::{Answered, Call, Stage};
 use super::wire::{Fault, Party, Plan};
-use crate::world::{ACCOUNT, ADMIN};
+use crate::world::{ACCOUNT, ADMIN, WEBHOOK_SECRET};
 
 const SEEDS: u64 = 300;
 /// Seeds at a time, each with a stack of its own.
@@ -61,21 +65,36 @@ struct Play {
     standing: Duration,
     /// What callers were told, by payment.
     told: BTreeMap<String, Vec<u16>>,
+    /// The same, by refund.
+    told_of_refunds: BTreeMap<String, Vec<u16>>,
+    /// Whether it is about what comes after a payment.
+    aftermath: bool,
 }
 
 impl Play {
     async fn new(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
+        let aftermath = seed % 2 == 1;
         let stage = Stage::new().await;
         let mut methods = Vec::new();
         for reference in METHODS {
             methods.push(stage.world.method(reference, json!({})).await);
         }
         // Half of the seeds are about a card that works.
-        let first = if random.bool() { 0 } else { random.usize(0..METHODS.len()) };
+        let first = if random.bool() || aftermath { 0 } else { random.usize(0..METHODS.len()) };
         methods.swap(0, first);
         let invoice = stage.world.approved(json!({})).await;
-        Self { stage, random, invoice, methods, frozen: Vec::new(), standing: Duration::ZERO, told: BTreeMap::new() }
+        Self {
+            stage,
+            random,
+            invoice,
+            methods,
+            frozen: Vec::new(),
+            standing: Duration::ZERO,
+            told: BTreeMap::new(),
+            told_of_refunds: BTreeMap::new(),
+            aftermath,
+        }
     }
 
     /// Up to three faults, most of them where a payment's calls are.
@@ -115,14 +134,73 @@ impl Play {
         Call { user: ADMIN.to_owned(), method, path, key, body }
     }
 
+    fn refund_request(&mut self) -> Call {
+        let payments: Vec<&String> = self.told.keys().collect();
+        let payment = self.random.choice(payments).unwrap().clone();
+        let refunds: Vec<&String> = self.told_of_refunds.keys().collect();
+        let refund = self.random.choice(refunds).cloned().unwrap_or_else(|| format!("ref_{}", "a".repeat(26)));
+        let key = self.random.usize(0..4);
+        let (method, path, body) = match self.random.u32(0..10) {
+            0..7 => {
+                let amount = [json!(50_000), json!(12_500), json!(20_000), Value::Null][key].clone();
+                let mut body = json!({ "payment_id": payment, "amount": amount });
+                if body["amount"].is_null() {
+                    body.as_object_mut().unwrap().remove("amount");
+                }
+                ("POST", "/refunds".to_owned(), body)
+            }
+            7 => ("GET", format!("/refunds/{refund}"), Value::Null),
+            8 => ("POST", format!("/refunds/{refund}/cancel"), json!({})),
+            _ => {
+                let body = json!({ "outcome": "not_executed", "note": "not in the dashboard" });
+                ("POST", format!("/refunds/{refund}/resolve"), body)
+            }
+        };
+        let key = (path == "/refunds").then(|| format!("refund-{key}"));
+        Call { user: ADMIN.to_owned(), method, path, key, body }
+    }
+
+    /// One of the gateway's events, or one of its deliveries once more, meets faults on its way.
+    async fn event(&mut self) {
+        let events = self.stage.world.stack.stripe.events(ACCOUNT);
+        let Some(event) = self.random.choice(events) else { return };
+        let mut plan = self.plan();
+        // What the gateway lists is taken as it stands: there is nothing to compare it with.
+        plan.retain(|_, fault| *fault != AT_GATEWAY);
+        let delivery = self.stage.deliver(&event);
+        let end = self.stage.wire.run(plan, async move {
+            let answer = delivery.await;
+            // 400: the secret names another account just now, and knows none of its endpoints.
+            assert!(matches!(answer.status, 200 | 400 | 500), "{event}: {} {}", answer.status, answer.body);
+            None
+        });
+        let end = end.await;
+        self.ended(end);
+    }
+
+    async fn send(&mut self, call: Call) {
+        let answer = self.stage.invoke(&call);
+        let plan = self.plan();
+        let end = self.stage.wire.run(plan, async move { Some((call, answer.await)) }).await;
+        self.ended(end);
+    }
+
     async fn step(&mut self) {
+        if self.aftermath && !self.told.is_empty() {
+            match self.random.u32(0..10) {
+                0..3 => return self.event().await,
+                3 | 4 => return self.meddle_with_what_was_paid(),
+                5 | 6 => {
+                    let call = self.refund_request();
+                    return self.send(call).await;
+                }
+                _ => {}
+            }
+        }
         match self.random.u32(0..12) {
             0..6 => {
                 let call = self.request();
-                let answer = self.stage.invoke(&call);
-                let plan = self.plan();
-                let end = self.stage.wire.run(plan, async move { Some((call, answer.await)) }).await;
-                self.ended(end);
+                self.send(call).await;
             }
             6 | 7 => {
                 let sweep = self.stage.sweep();
@@ -177,10 +255,41 @@ impl Play {
         }
     }
 
+    /// Somebody works in the gateway's dashboard, or the payer at his bank.
+    fn meddle_with_what_was_paid(&mut self) {
+        let stripe = &self.stage.world.stack.stripe;
+        let paid: Vec<String> =
+            stripe.books(ACCOUNT).into_iter().filter(|one| one.captured).map(|one| one.id).collect();
+        let Some(intent) = self.random.choice(paid) else { return };
+        match self.random.u32(0..6) {
+            0 | 1 => {
+                stripe.refund_in_dashboard(&intent, self.random.bool().then_some(12_500));
+            }
+            2 => {
+                stripe.open_dispute(&intent, "general");
+            }
+            3 => {
+                if let Some((dispute, _, _)) = self.random.choice(stripe.disputes(ACCOUNT)) {
+                    stripe.close_dispute(&dispute, self.random.bool());
+                }
+            }
+            4 => {
+                let refunds = [RefundsBecome::Succeeded, RefundsBecome::Pending, RefundsBecome::RequiresAction];
+                stripe.set_refunds(refunds[self.random.usize(0..3)]);
+            }
+            _ => {
+                if let Some(refund) = self.random.choice(stripe.refunds(ACCOUNT)) {
+                    stripe.finish_refund(&refund.id, self.random.bool());
+                }
+            }
+        }
+    }
+
     fn secret(&self, account: &str, key: &str) {
         let world = &self.stage.world;
         world.stack.stripe.add_account(account, key);
-        let secret = json!({ "account": account, "secret_key": key });
+        let webhooks = if account == ACCOUNT { vec![WEBHOOK_SECRET] } else { Vec::new() };
+        let secret = json!({ "account": account, "secret_key": key, "webhook_secrets": webhooks });
         world.stack.secrets.put("passerelle/acme/stripe", &secret).unwrap();
     }
 
@@ -199,6 +308,16 @@ impl Play {
     fn answered(&mut self, call: &Call, answer: &Answered) {
         let Answered { status, body } = answer;
         assert!(*status < 500 || matches!(status, 502 | 503), "{call:?}: {status} {body}");
+        if call.path == "/refunds" {
+            let refund = if *status < 400 { &body["id"] } else { &body["refund"]["id"] };
+            if let Some(id) = refund.as_str() {
+                self.told_of_refunds.entry(id.to_owned()).or_default().push(*status);
+            }
+            return;
+        }
+        if !call.path.starts_with("/payments") {
+            return;
+        }
         let payment = if *status < 400 { &body["id"] } else { &body["payment"]["id"] };
         if let Some(id) = payment.as_str() {
             let told = self.told.entry(id.to_owned()).or_default();
@@ -235,13 +354,20 @@ impl Play {
             self.stage.world.clock.advance(Duration::from_mins(minutes));
             self.stage.sweep().await.unwrap();
         }
-        for payment in Books::of(&self.stage.world).await.payments {
-            if payment.status.is_unsettled() {
-                let books = Books::of(&self.stage.world).await;
-                let called = books.alerts.iter().any(|alert| alert.open && alert.payment == payment.id.as_str());
-                assert!(called, "{} is {} and nobody was called", payment.id, payment.status);
+        if self.aftermath {
+            self.heal_aftermath().await;
+        }
+        let books = Books::of(&self.stage.world).await;
+        let payments =
+            books.payments.iter().map(|one| (one.status.is_unsettled(), &one.id, format!("/payments/{}", one.id)));
+        let refunds = books.refunds.iter();
+        let refunds = refunds.map(|one| (one.status.is_unsettled(), &one.payment_id, format!("/refunds/{}", one.id)));
+        for (unsettled, payment, path) in payments.chain(refunds) {
+            if unsettled {
+                let called = books.alerts.iter().any(|alert| alert.open && alert.payment == payment.as_str());
+                assert!(called, "{path} is not settled and nobody was called");
                 let body = json!({ "outcome": "not_executed", "note": "not in the dashboard" });
-                let path = format!("/payments/{}/resolve", payment.id);
+                let path = format!("{path}/resolve");
                 let call = Call { user: ADMIN.to_owned(), method: "POST", path, key: None, body };
                 let answer = self.stage.invoke(&call).await;
                 assert_eq!(answer.status, 200, "{}", answer.body);
@@ -249,15 +375,47 @@ impl Play {
         }
     }
 
+    /// What was open at the gateway ends there, and all of its events arrive, in some order.
+    async fn heal_aftermath(&mut self) {
+        let stripe = self.stage.world.stack.stripe.clone();
+        for refund in stripe.refunds(ACCOUNT) {
+            if ["pending", "requires_action"].contains(&refund.status.as_str()) {
+                stripe.finish_refund(&refund.id, self.random.bool());
+            }
+        }
+        let mut events = stripe.events(ACCOUNT);
+        self.random.shuffle(&mut events);
+        for event in events {
+            let answer = self.stage.deliver(&event).await;
+            assert_eq!(answer.status, 200, "{event}: {}", answer.body);
+        }
+        for hours in [1, 25, 25] {
+            self.stage.world.clock.advance(Duration::from_hours(hours));
+            self.stage.sweep().await.unwrap();
+        }
+    }
+
     /// What callers were told stays true.
     fn told(&self, books: &Books) {
         for (id, statuses) in &self.told {
             let payment = books.payments.iter().find(|payment| payment.id.as_str() == id).unwrap();
-            let paid = payment.status.as_str() == "paid";
+            let paid = was_paid(payment);
             for status in statuses {
                 match status {
                     201 => assert!(paid, "{id} was confirmed and is {}", payment.status),
                     402 | 502 => assert!(!paid, "{id} was refused with {status} and is paid"),
+                    _ => {}
+                }
+            }
+        }
+        for (id, statuses) in &self.told_of_refunds {
+            let refund = books.refunds.iter().find(|refund| refund.id.as_str() == id).unwrap();
+            for status in statuses {
+                match status {
+                    201 => assert!(refund.reference().is_some(), "{id} was confirmed and nobody there knows it"),
+                    402 | 409 | 502 => {
+                        assert!(!refund.status.holds(), "{id} was refused with {status} and is {}", refund.status)
+                    }
                     _ => {}
                 }
             }
@@ -267,7 +425,8 @@ impl Play {
 
 async fn play(seed: u64) {
     let mut play = Play::new(seed).await;
-    for _ in 0..play.random.u32(3..=12) {
+    let steps = if play.aftermath { 8..=24 } else { 3..=12 };
+    for _ in 0..play.random.u32(steps) {
         play.step().await;
         Books::of(&play.stage.world).await.always();
     }
@@ -275,6 +434,13 @@ async fn play(seed: u64) {
     assert!(play.stage.world.stack.stripe.books("acct_other").is_empty(), "charged in another account");
     let books = Books::of(&play.stage.world).await;
     books.at_rest();
+        for p in &books.payments {
+        }
+        for r in &books.refunds {
+        }
+        for a in &books.alerts {
+        }
+    }
     play.told(&books);
 }
 
