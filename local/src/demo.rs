@@ -48,9 +48,25 @@ pub async fn run(stack: &Stack) -> Result<(), DemoError> {
     let other = post(&admin, ADMIN, "demo-2", &body, &["status", "code", "detail", "payment_id", "request_id"]).await?;
     holds(other.status == 409 && other.code() == "invoice_paid", "it is refused: the invoice is paid")?;
 
+    heading("A part of it goes back");
+    let body = json!({ "payment_id": reference, "amount": 12_500, "reason": "requested_by_customer" });
+    let refund = refund(&admin, ADMIN, "demo-3", &body).await?;
+    holds(refund.status == 201 && is(&refund, "status", &json!("succeeded")), "it is refunded")?;
+    let body = json!({ "payment_id": reference, "amount": 37_501 });
+    let too_much = self::refund(&admin, ADMIN, "demo-4", &body).await?;
+    holds(too_much.code() == "refund_exceeds_remaining", "more than is left does not go back")?;
+
+    heading("Somebody refunds another part in Stripe's dashboard: its webhook tells us");
+    let made = stack.stripe.refund_in_dashboard(&reference, Some(5_000)).unwrap_or_default();
+    println!(
+        "  Stripe > {made}  5000 usd  succeeded\n  Stripe > POST /webhooks/stripe/{TENANT}   Stripe-Signature: t=…,v1=…"
+    );
+    let payment = arrival(&clerk, &text(&paid, "id"), 17_500).await?;
+    holds(is(&payment, "refundable", &json!(32_500)), "both parts are off what can still be refunded")?;
+
     heading("The invoice now, and its audit trail");
     let invoice = get(&clerk, "/invoices/INV-2025-001", INVOICE).await?;
-    holds(is(&invoice, "status", &json!("paid")), "the invoice is paid")?;
+    holds(is(&invoice, "status", &json!("partially_refunded")), "the invoice is refunded in part")?;
     let trail = trail(&clerk, "/invoices/INV-2025-001/audit").await?;
     holds(is(&trail, "intact", &json!(true)), "the chain of the audit trail is intact")?;
 
@@ -61,9 +77,13 @@ pub async fn run(stack: &Stack) -> Result<(), DemoError> {
         .filter(|entry| entry.metadata.get("payment_id").is_some_and(|id| *id == text(&paid, "id")))
         .collect();
     for entry in &ours {
-        println!("    {}  {} {}  {}", entry.id, entry.amount, entry.currency, entry.status);
+        println!(
+            "    {}  {} {}  {}, refunded {}",
+            entry.id, entry.amount, entry.currency, entry.status, entry.refunded
+        );
     }
     holds(ours.len() == 1 && ours.iter().all(|entry| entry.amount == 50_000), "one charge of 500.00 USD")?;
+    holds(ours.iter().all(|entry| entry.refunded == 17_500), "175.00 USD of it went back")?;
     println!("\nAll of it held.");
     Ok(())
 }
@@ -97,6 +117,10 @@ const CONFIRMATION: &[&str] = &[
     "approved_by",
 ];
 
+const REFUND: &[&str] =
+    &["id", "payment_id", "amount", "currency", "status", "gateway_refund_id", "reason", "code", "detail", "remaining"];
+const PAYMENT: &[&str] = &["id", "payment_id", "amount", "status", "refunded", "refundable"];
+
 async fn get(client: &Client, path: &str, fields: &[&str]) -> Result<Answer, DemoError> {
     println!("  clerk > GET {path}");
     let answer = client.get(path).await.map_err(SeedError::from)?;
@@ -112,21 +136,47 @@ async fn post(client: &Client, user: &str, key: &str, body: &Value, fields: &[&s
     Ok(answer)
 }
 
+async fn refund(client: &Client, user: &str, key: &str, body: &Value) -> Result<Answer, DemoError> {
+    println!("  {user} > POST /refunds   Idempotency-Key: {key}\n    {body}");
+    let answer =
+        client.send(reqwest::Method::POST, "/refunds", Some(key), Some(body)).await.map_err(SeedError::from)?;
+    show(&answer, REFUND);
+    Ok(answer)
+}
+
+/// Waits until the webhook has told of all that went back.
+async fn arrival(client: &Client, payment: &str, refunded: i64) -> Result<Answer, DemoError> {
+    let path = format!("/payments/{payment}");
+    for _ in 0..200 {
+        let answer = client.get(&path).await.map_err(SeedError::from)?;
+        if is(&answer, "refunded", &json!(refunded)) {
+            println!("  clerk > GET {path}");
+            show(&answer, PAYMENT);
+            return Ok(answer);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    Err(DemoError::Broken("the webhook arrives within ten seconds".to_owned()))
+}
+
 async fn trail(client: &Client, path: &str) -> Result<Answer, DemoError> {
     println!("  clerk > GET {path}");
     let answer = client.get(path).await.map_err(SeedError::from)?;
     for entry in answer.body.get("entries").and_then(Value::as_array).into_iter().flatten() {
         let of = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let status = entry.pointer("/changes/status").map(ToString::to_string).unwrap_or_default();
+        let at = |pointer: &str| entry.pointer(pointer).map(ToString::to_string);
+        let refund = at("/changes/refund/amount")
+            .map(|amount| format!("refund of {amount} {}", at("/changes/refund/status").unwrap_or_default()));
+        let status = [at("/changes/status"), refund].into_iter().flatten().collect::<Vec<_>>().join("  ");
         let hash = of("hash");
         println!(
-            "    {}  {}  {:<18} {:<8} {:<22} {}…",
+            "    {}  {}  {:<18} {:<8} {}…  {}",
             entry.get("seq").map(ToString::to_string).unwrap_or_default(),
             of("at"),
             of("user_id"),
             of("action"),
-            status,
-            hash.get(..12).unwrap_or_default()
+            hash.get(..12).unwrap_or_default(),
+            status
         );
     }
     println!("    intact: {}", answer.body.get("intact").map(ToString::to_string).unwrap_or_default());

@@ -69,10 +69,12 @@ pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
     let key = "sk_test_acme_local_stack";
     stack.stripe.add_account(ACCOUNT, key);
     stack.stripe.add_connected_account(ACCOUNT, VENDOR_ACCOUNT);
+    let webhooks = "whsec_acme_local_stack";
     stack.secrets.add(
         "passerelle/acme/stripe",
-        &json!({ "account": ACCOUNT, "secret_key": key, "webhook_secrets": ["whsec_acme_local_stack"] }),
+        &json!({ "account": ACCOUNT, "secret_key": key, "webhook_secrets": [webhooks] }),
     )?;
+    stack.stripe.add_webhook_endpoint(ACCOUNT, &format!("{}/webhooks/stripe/{TENANT}", stack.urls.api), webhooks);
 
     // What was seeded before is its owners' by now, even what they changed or removed.
     let kept = client(stack, TENANT, ADMIN)?.get(&format!("/invoices/{LAST}")).await?;
