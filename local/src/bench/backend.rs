@@ -1,4 +1,4 @@
-//! The other process: database, secrets and Stripe, with as many approved invoices as are to be paid.
+//! The other process: database, secrets and Stripe, with all approved invoices that are to be paid.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -43,8 +43,8 @@ pub async fn backend(options: Options) -> Result<(), BenchError> {
     let stack = Stack::start(stack::Options::default()).await.map_err(BenchError::stack)?;
     seed::acme(&stack).await.map_err(BenchError::stack)?;
     let mut entering = JoinSet::new();
-    // One more than are measured, for the first payment.
-    for number in 0..=options.payments {
+    // As many again for payments that events settle, and one for the first payment.
+    for number in 0..=options.payments.saturating_mul(2) {
         if entering.len() >= AT_A_TIME {
             entered(entering.join_next().await)?;
         }
