@@ -1,18 +1,20 @@
-//! The benchmark: pays many approved invoices through the function as Lambda calls it, and says what that takes.
+//! The benchmark: pays many approved invoices, refunds the payments and takes Stripe's events about them, through the
+//! functions as Lambda calls them, and says what that takes.
 //!
-//! Database, secrets and Stripe are in a process of their own, so that time and memory are the function's.
+//! Database, secrets and Stripe are in a process of their own, so that time and memory are the functions'.
 #![expect(clippy::print_stdout, reason = "it speaks to the person who started it")]
 
 mod backend;
+mod call;
 mod meter;
+mod report;
 
+use std::collections::HashSet;
+use std::ops::Range;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use lambda_http::lambda_runtime::{Context, LambdaEvent};
-use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Service};
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::clock::Clock;
@@ -23,15 +25,17 @@ use tokio::task::JoinSet;
 
 pub use self::backend::backend;
 use self::backend::{Backend, invoice_id};
+use self::call::{Done, deliver, pay, refund, text};
 use self::meter::Meter;
+use self::report::{Block, peak_memory, ticks};
 use crate::dynamodb::DynamoDb;
-use crate::seed::ADMIN;
+use crate::seed::SECRET_KEY;
 use crate::stack;
 
 /// What is to be paid, and how.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Options {
-    /// How many invoices are paid
+    /// How many invoices are paid; as many payments are refunded, and settled by events
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=999_999))]
     payments: u32,
     /// How many at a time
@@ -48,21 +52,34 @@ pub enum BenchError {
     /// The other process did not start, or ended.
     #[error("the other process: {0}")]
     Backend(#[from] std::io::Error),
-    /// It said something else than where its parts are.
-    #[error("the other process did not say where its parts are: {0}")]
-    Said(#[from] serde_json::Error),
+    /// Something that should be JSON of a known form is not.
+    #[error("not the JSON that it should be: {0}")]
+    Json(#[from] serde_json::Error),
     /// The stack, or its seeds.
     #[error("{0}")]
     Stack(String),
-    /// A payment was not paid.
-    #[error("{invoice} was answered {status}: {body}")]
-    NotPaid {
-        /// The invoice.
-        invoice: String,
+    /// Stripe's simulator.
+    #[error("the Stripe simulator: {0}")]
+    Stripe(#[from] reqwest::Error),
+    /// A call was not answered as it should be.
+    #[error("{what} was answered {status}: {body}")]
+    Answered {
+        /// What was asked.
+        what: String,
         /// The answer's status.
         status: u64,
         /// The answer.
         body: String,
+    },
+    /// Stripe has other events than there should be.
+    #[error("Stripe has {found} events {kind}, where there should be {expected}")]
+    Events {
+        /// Their type.
+        kind: String,
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
     },
 }
 
@@ -77,43 +94,160 @@ impl BenchError {
 /// # Errors
 /// [`BenchError`].
 pub async fn run(options: Options) -> Result<(), BenchError> {
-    println!(
-        "{} payments, {} at a time, Stripe answers after {} ms",
-        options.payments, options.concurrency, options.latency_ms
-    );
     let (mut child, backend) = start(options).await?;
     let meter = Meter::default();
     let app = app(&backend, &meter)?;
-    // The first payment opens the connections and fills the caches: the start of a sandbox, not the cost of a payment.
-    let first = pay(app.clone(), invoice_id(options.payments)).await?;
-    meter.reset();
-    let idle = ticks();
-
-    let bar = ProgressBar::new(u64::from(options.payments));
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta} left") {
-        bar.set_style(style);
-    }
-    let started = Instant::now();
-    let mut times = Vec::new();
-    let mut next = 0..options.payments;
-    let mut running = JoinSet::new();
-    loop {
-        while running.len() < options.concurrency
-            && let Some(number) = next.next()
-        {
-            running.spawn(pay(app.clone(), invoice_id(number)));
-        }
-        let Some(done) = running.join_next().await else { break };
-        times.push(done.map_err(BenchError::stack)??);
-        bar.inc(1);
-    }
-    let elapsed = started.elapsed();
-    bar.finish_and_clear();
-    report(options, first, &mut times, elapsed, &meter);
-    println!("processor time        {} ms per payment", per_payment(ticks().saturating_sub(idle), options.payments));
-    println!("peak memory           {} (this process: the function)", peak_memory());
+    let bench = Bench { options, app, meter, stripe: backend.stripe, http: reqwest::Client::new() };
+    let paid = bench.payments().await?;
+    bench.refunds(paid).await?;
+    bench.events().await?;
     child.kill().await?;
     Ok(())
+}
+
+type Called = Result<Done, BenchError>;
+
+/// What all blocks work with.
+struct Bench {
+    options: Options,
+    app: App,
+    meter: Meter,
+    /// Where Stripe is.
+    stripe: String,
+    http: reqwest::Client,
+}
+
+impl Bench {
+    /// Pays invoices; the payments.
+    async fn payments(&self) -> Result<Vec<Value>, BenchError> {
+        let Options { payments, concurrency, latency_ms } = self.options;
+        println!("{payments} payments, {concurrency} at a time, Stripe answers after {latency_ms} ms");
+        // The first payment opens the connections and fills the caches: the start of a sandbox, not the cost of a payment.
+        let first = pay(self.app.clone(), invoice_id(self.unknown().end), 201).await?;
+        let paid = self.block("payment", 1, Some(first.took), self.pay(0..payments, 201)).await?;
+        println!("peak memory           {} (this process: the function)", peak_memory());
+        Ok(paid)
+    }
+
+    /// Gives a part of each payment back.
+    async fn refunds(&self, payments: Vec<Value>) -> Result<(), BenchError> {
+        println!("\n{} refunds of a part, of as many payments", payments.len());
+        let jobs = payments.into_iter().map(|payment| refund(self.app.clone(), payment));
+        self.block("refund", 1, None, jobs).await?;
+        // From here on the events that are to be delivered are in memory as well.
+        println!("peak memory           {} (this process: both functions)", peak_memory());
+        Ok(())
+    }
+
+    /// Takes the events of payments and refunds that are known already, then of payments that only the event settles.
+    async fn events(&self) -> Result<(), BenchError> {
+        let paid = 0..self.options.payments;
+        self.delivered("payment_intent.succeeded", paid.clone(), "paid before: the mark alone", 0).await?;
+        self.delivered("charge.refunded", paid, "refunded before: a list at Stripe, and the mark", 1).await?;
+        self.pay_unheard().await?;
+        let unknown = self.unknown();
+        self.delivered("payment_intent.succeeded", unknown, "of unknown outcome: settled by the event alone", 0).await
+    }
+
+    /// The invoices whose payments are known to nobody but Stripe.
+    fn unknown(&self) -> Range<u32> {
+        self.options.payments..self.options.payments.saturating_mul(2)
+    }
+
+    /// Pays them: Stripe charges, says that it failed, and does not answer who asks.
+    async fn pay_unheard(&self) -> Result<(), BenchError> {
+        let faults = format!("{}/_faults", self.stripe);
+        for fault in [
+            json!({ "kind": { "error_after": 500 }, "times": u32::MAX }),
+            json!({ "kind": { "error_before": 503 }, "method": "GET", "times": u32::MAX }),
+        ] {
+            self.http.post(&faults).json(&fault).send().await?.error_for_status()?;
+        }
+        self.all(self.pay(self.unknown(), 202)).await?;
+        self.http.delete(&faults).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    fn pay(&self, invoices: Range<u32>, status: u64) -> impl Iterator<Item = impl Future<Output = Called> + use<>> {
+        let app = self.app.clone();
+        invoices.map(move |number| pay(app.clone(), invoice_id(number), status))
+    }
+
+    /// Delivers the events of a type, one of each payment.
+    async fn delivered(&self, kind: &str, of: Range<u32>, what: &str, stripe: u32) -> Result<(), BenchError> {
+        let events = self.listed(kind, of).await?;
+        println!("\n{} events {kind}, of payments {what}", events.len());
+        self.block("event", stripe, None, events.into_iter().map(|event| deliver(self.app.clone(), event))).await?;
+        Ok(())
+    }
+
+    /// The events of a type that Stripe has about payments, oldest first.
+    async fn listed(&self, kind: &str, of: Range<u32>) -> Result<Vec<Value>, BenchError> {
+        let expected = of.len();
+        let invoices: HashSet<String> = of.map(invoice_id).collect();
+        let mut events = Vec::new();
+        let mut last = String::new();
+        loop {
+            let mut query = vec![("type", kind), ("limit", "100")];
+            query.extend((!last.is_empty()).then_some(("starting_after", last.as_str())));
+            let request = self.http.get(format!("{}/v1/events", self.stripe)).bearer_auth(SECRET_KEY).query(&query);
+            let mut page: Value = request.send().await?.error_for_status()?.json().await?;
+            let data = page.get_mut("data").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+            last = data.last().map(|event| text(event, "/id")).unwrap_or_default();
+            let ours = |event: &Value| invoices.contains(&text(event, "/data/object/metadata/invoice_id"));
+            events.extend(data.into_iter().filter(ours));
+            if page.get("has_more") != Some(&json!(true)) {
+                break;
+            }
+        }
+        events.reverse();
+        if events.len() == expected {
+            return Ok(events);
+        }
+        Err(BenchError::Events { kind: kind.to_owned(), found: events.len(), expected })
+    }
+
+    /// Calls so many at a time and prints what that took; `stripe` is how often each asks Stripe. The answers.
+    async fn block<F: Future<Output = Called> + Send + 'static>(
+        &self,
+        unit: &'static str,
+        stripe: u32,
+        first: Option<Duration>,
+        jobs: impl Iterator<Item = F>,
+    ) -> Result<Vec<Value>, BenchError> {
+        self.meter.reset();
+        let (idle, started) = (ticks(), Instant::now());
+        let done = self.all(jobs).await?;
+        let (elapsed, ticks) = (started.elapsed(), ticks().saturating_sub(idle));
+        let (times, answers) = done.into_iter().map(|done| (done.took, done.answer)).unzip();
+        let latency = Duration::from_millis(self.options.latency_ms);
+        Block { unit, stripe, latency, times, elapsed, cost: self.meter.cost(), ticks, first }.print();
+        Ok(answers)
+    }
+
+    async fn all<F: Future<Output = Called> + Send + 'static>(
+        &self,
+        mut jobs: impl Iterator<Item = F>,
+    ) -> Result<Vec<Done>, BenchError> {
+        let bar = ProgressBar::new(u64::from(self.options.payments));
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta} left") {
+            bar.set_style(style);
+        }
+        let mut all = Vec::new();
+        let mut running = JoinSet::new();
+        loop {
+            while running.len() < self.options.concurrency
+                && let Some(job) = jobs.next()
+            {
+                running.spawn(job);
+            }
+            let Some(done) = running.join_next().await else { break };
+            all.push(done.map_err(BenchError::stack)??);
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(all)
+    }
 }
 
 /// Starts the other process and waits until it is ready.
@@ -138,83 +272,4 @@ fn app(backend: &Backend, meter: &Meter) -> Result<App, BenchError> {
     let dynamodb = DynamoDb::at(backend.dynamodb.clone()).client_through(meter.http_client());
     let secrets = stack::secrets_client(&backend.secrets);
     App::new(dynamodb, secrets, config.map_err(BenchError::stack)?, Clock::system()).map_err(BenchError::stack)
-}
-
-/// Pays one invoice as Lambda does; how long that took.
-async fn pay(app: App, invoice: String) -> Result<Duration, BenchError> {
-    let mut event: Value = serde_json::from_str(include_str!("../../events/pay.json"))?;
-    let body = json!({ "invoice_id": invoice, "payment_method": "stripe" }).to_string();
-    for (pointer, value) in [
-        ("/body", body),
-        ("/headers/idempotency-key", format!("bench-{invoice}")),
-        ("/requestContext/authorizer/jwt/claims/sub", ADMIN.to_owned()),
-    ] {
-        if let Some(place) = event.pointer_mut(pointer) {
-            *place = json!(value);
-        }
-    }
-    let request: LambdaRequest = serde_json::from_value(event)?;
-    let mut context = Context::default();
-    context.request_id = uuid::Uuid::new_v4().to_string();
-    let started = Instant::now();
-    let call = Adapter::from(pay::router(app)).call(LambdaEvent::new(request, context));
-    let Ok(answer) = call.await;
-    let took = started.elapsed();
-    let answer = serde_json::to_value(answer)?;
-    let status = answer.get("statusCode").and_then(Value::as_u64).unwrap_or_default();
-    if status == 201 {
-        return Ok(took);
-    }
-    let body = answer.get("body").map(ToString::to_string).unwrap_or_default();
-    Err(BenchError::NotPaid { invoice, status, body })
-}
-
-fn report(options: Options, first: Duration, times: &mut [Duration], elapsed: Duration, meter: &Meter) {
-    let gateway = Duration::from_millis(options.latency_ms);
-    times.sort_unstable();
-    let at = |percent: usize| {
-        let place = (times.len() * percent / 100).min(times.len().saturating_sub(1));
-        millis(times.get(place).copied().unwrap_or_default().saturating_sub(gateway))
-    };
-    let each = |tenths: u64| thousandths(tenths.saturating_mul(100) / u64::from(options.payments.max(1)));
-    let cost = meter.cost();
-    let rate = u128::from(options.payments) * 1_000_000 / elapsed.as_micros().max(1);
-    println!("throughput            {rate} payments/s, {} s in all", millis(elapsed / 1_000));
-    println!("our own time          p50 {} ms, p95 {} ms, p99 {} ms (Stripe's time taken off)", at(50), at(95), at(99));
-    println!("first payment         {} ms (connections, secrets)", millis(first.saturating_sub(gateway)));
-    println!(
-        "DynamoDB round trips  {} per payment, in sequence; with Stripe's one more",
-        each(cost.calls.saturating_mul(10))
-    );
-    println!("write units           {} per payment, indexes included", each(cost.write_tenths));
-    println!("read units            {} per payment", each(cost.read_tenths));
-}
-
-fn millis(duration: Duration) -> String {
-    thousandths(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
-}
-
-/// A number of thousandths, with three decimals.
-fn thousandths(number: u64) -> String {
-    format!("{}.{:03}", number / 1_000, number % 1_000)
-}
-
-/// Hundredths of a second for each payment, in milliseconds.
-fn per_payment(ticks: u64, payments: u32) -> String {
-    thousandths(ticks.saturating_mul(10_000) / u64::from(payments.max(1)))
-}
-
-/// Processor time of this process so far, in hundredths of a second, as Linux counts it.
-fn ticks() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // User and system time are the 12th and 13th field after the name, which may hold blanks.
-    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
-    fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
-}
-
-/// The most memory that this process has had, as Linux counts it.
-fn peak_memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).map(str::trim);
-    peak.unwrap_or("not known on this system").to_owned()
 }

@@ -11,6 +11,11 @@ pub const TENANT: &str = "acme";
 /// Its first admin.
 pub const ADMIN: &str = "admin@example.com";
 
+/// Its Stripe account's secret key; made up, and known to the simulator by the same words.
+pub const SECRET_KEY: &str = "sk_test_acme_local_stack";
+/// Signs the events of that account.
+pub const WEBHOOK_SECRET: &str = "whsec_acme_local_stack";
+
 /// The last thing that is seeded.
 const LAST: &str = "INV-2025-003";
 const ACCOUNT: &str = "acct_acme";
@@ -65,16 +70,14 @@ pub fn operator(stack: &Stack, tenant: &str) -> Result<Client, TokenError> {
 /// # Errors
 /// [`SeedError`].
 pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
-    // Made up for this process; the simulator knows it by the same words.
-    let key = "sk_test_acme_local_stack";
-    stack.stripe.add_account(ACCOUNT, key);
+    stack.stripe.add_account(ACCOUNT, SECRET_KEY);
     stack.stripe.add_connected_account(ACCOUNT, VENDOR_ACCOUNT);
-    let webhooks = "whsec_acme_local_stack";
     stack.secrets.add(
         "passerelle/acme/stripe",
-        &json!({ "account": ACCOUNT, "secret_key": key, "webhook_secrets": [webhooks] }),
+        &json!({ "account": ACCOUNT, "secret_key": SECRET_KEY, "webhook_secrets": [WEBHOOK_SECRET] }),
     )?;
-    stack.stripe.add_webhook_endpoint(ACCOUNT, &format!("{}/webhooks/stripe/{TENANT}", stack.urls.api), webhooks);
+    let url = format!("{}/webhooks/stripe/{TENANT}", stack.urls.api);
+    stack.stripe.add_webhook_endpoint(ACCOUNT, &url, WEBHOOK_SECRET);
 
     // What was seeded before is its owners' by now, even what they changed or removed.
     let kept = client(stack, TENANT, ADMIN)?.get(&format!("/invoices/{LAST}")).await?;

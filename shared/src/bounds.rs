@@ -93,6 +93,9 @@ pub const LOOKUP_SKEW: Duration = Duration::from_mins(5);
 /// first.
 pub const LOOKUP_PAGES: usize = 100;
 
+/// Keys that one `BatchGetItem` takes.
+pub const BATCH: usize = 100;
+
 /// Tries of a read by the AWS clients, and the first pause between them (full jitter, doubled each time).
 pub const AWS_TRIES: u32 = 4;
 /// See [`AWS_TRIES`].

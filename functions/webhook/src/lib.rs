@@ -74,7 +74,10 @@ async fn stripe(
     };
     let span = tracing::info_span!("event", tenant_id = %arrival.event.tenant_id, event = arrival.event.id, kind);
     let received = receive(&app, &invocation, &arrival).instrument(span.clone()).await;
-    let received = received.map_err(Problem::again)?;
+    let received = received.map_err(|stop| {
+        span.in_scope(|| tracing::warn!(error = %stop, "event not applied: it is to be delivered again"));
+        Problem::again(stop)
+    })?;
     let word = match received {
         Received::Done => "done",
         Received::Seen => "seen",

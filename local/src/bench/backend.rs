@@ -1,4 +1,4 @@
-//! The other process: database, secrets and Stripe, with as many approved invoices as are to be paid.
+//! The other process: database, secrets and Stripe, with all approved invoices that are to be paid.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use super::{BenchError, Options};
 use crate::seed::{self, ADMIN, TENANT};
 use crate::stack::{self, Stack};
+use crate::stripe::Delivery;
 
 /// Invoices that are entered at a time.
 const AT_A_TIME: usize = 32;
@@ -41,10 +42,12 @@ pub(super) fn invoice_id(number: u32) -> String {
 /// [`BenchError`].
 pub async fn backend(options: Options) -> Result<(), BenchError> {
     let stack = Stack::start(stack::Options::default()).await.map_err(BenchError::stack)?;
+    // The benchmark delivers the events itself.
+    stack.stripe.set_delivery(Delivery { dropped: true, ..Delivery::default() });
     seed::acme(&stack).await.map_err(BenchError::stack)?;
     let mut entering = JoinSet::new();
-    // One more than are measured, for the first payment.
-    for number in 0..=options.payments {
+    // As many again for payments that events settle, and one for the first payment.
+    for number in 0..=options.payments.saturating_mul(2) {
         if entering.len() >= AT_A_TIME {
             entered(entering.join_next().await)?;
         }

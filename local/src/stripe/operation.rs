@@ -6,7 +6,7 @@ use shared::clock::Clock;
 
 use super::error::ApiError;
 use super::form::Form;
-use super::{State, dispute, expand, intent, method, refund};
+use super::{State, dispute, event, expand, intent, method, refund};
 
 /// Executes a request in an account.
 pub(super) fn execute(
@@ -79,6 +79,8 @@ fn dispatch(
         ("GET", ["v1", "disputes"]) => dispute::list(state, account, form),
         ("GET", ["v1", "disputes", id]) => method::read(state, account, "dispute", id),
         ("GET", ["v1", "charges", id]) => method::read(state, account, "charge", id),
+        ("GET", ["v1", "events"]) => event::list(state, account, form),
+        ("POST", ["v1", "webhook_endpoints"]) => event::create_endpoint(state, clock, account, form),
         ("GET", ["v1", "account"]) => Ok(json!({ "id": account, "object": "account" })),
         _ => Err(ApiError::unknown_url(verb.as_str(), path)),
     }

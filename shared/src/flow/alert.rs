@@ -1,12 +1,10 @@
 //! Whom a settlement calls, and what it logs: alerts with their words, and agent runs.
 
 use super::Invocation;
-use super::settle::Finding;
 use crate::app::App;
 use crate::clock::Time;
-use crate::gateway::Outcome;
 use crate::id::{AlertId, time_ordered};
-use crate::model::alert::{AgentRun, Alert, AlertKind};
+use crate::model::alert::{AgentRun, Alert, AlertKind, RunAction};
 use crate::model::payment::Failure;
 use crate::model::transition::Case;
 use crate::policy::failure;
@@ -21,17 +19,21 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
     let about_payment = format!("payment/{}", payment.id);
     let (entity, message) = match kind {
         AlertKind::PaidTwice => {
-            // The one that is not the invoice's own is the one to give back.
-            let is_current = case.invoice.current.as_ref() == Some(&payment.id);
-            let refund = case.invoice.also_paid.first().filter(|_| is_current).unwrap_or(&payment.id);
-            let message =
-                format!("Invoice {} was paid twice: refund {refund} of {}.", payment.invoice_id, payment.money());
-            (about_payment, message)
+            // Whichever is not the invoice's own is the one to give back.
+            let refund = case.invoice.also_paid.last().unwrap_or(&payment.id);
+            let money = case.invoice.money();
+            let message = format!("Invoice {} was paid twice: refund {refund} of {money}.", payment.invoice_id);
+            (format!("payment/{refund}"), message)
         }
         AlertKind::PaidVoidInvoice => {
             (about_payment, format!("{paid} was executed, and the invoice is void: refund {}.", payment.id))
         }
-        AlertKind::Disputed => (about_payment, format!("{paid} is disputed.")),
+        AlertKind::Disputed if payment.disputed => (about_payment, format!("{paid} is disputed.")),
+        AlertKind::Disputed => (about_payment, format!("{paid}: the payer's bank asks about it.")),
+        AlertKind::RefundExecuted => (
+            format!("{noun}/{id}"),
+            format!("{subject} was believed to have failed, and is {} after all.", movement.status()),
+        ),
         AlertKind::DisputeLostInPart => {
             let lost = payment.disputes.lost;
             (about_payment, format!("{paid}: disputes over a part of it, {lost} in minor units, were lost."))
@@ -95,27 +97,35 @@ fn capitalized(noun: &str) -> &str {
     }
 }
 
+/// An execution that failed or was abnormal.
+#[derive(Clone, Copy, Debug)]
+pub struct Execution<'a> {
+    /// What it was for.
+    pub action: RunAction,
+    /// Class of the error.
+    pub class: &'a str,
+    /// The gateway's own code.
+    pub gateway_code: Option<&'a str>,
+    /// Requests sent to move money.
+    pub attempts: u32,
+}
+
 /// The log of an execution that failed or was abnormal.
 #[must_use]
-pub fn run(app: &App, invocation: &Invocation, case: &Case, finding: &Finding, why: Option<&Failure>) -> AgentRun {
+pub fn run(app: &App, invocation: &Invocation, case: &Case, execution: Execution<'_>) -> AgentRun {
     let now = app.clock.now();
-    let class = match &finding.sent.outcome {
-        _ if finding.sent.mismatch => "answer_mismatch",
-        Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => trouble.as_str(),
-        _ => why.map_or("abnormal", |why| why.code.as_str()),
-    };
     AgentRun {
         tenant_id: case.payment.tenant_id.clone(),
         run_id: format!("run_{}", time_ordered(now)),
-        action: finding.action,
+        action: execution.action,
         user_id: invocation.actor.user_id.clone(),
         request_id: invocation.actor.request_id.clone(),
         invoice_id: case.invoice.invoice_id.clone(),
         payment_id: case.payment.id.clone(),
         refund_id: case.refund.as_ref().map(|refund| refund.id.clone()),
-        error_class: class.to_owned(),
-        gateway_code: finding.sent.gateway_code.clone(),
-        attempts: finding.sent.attempts,
+        error_class: execution.class.to_owned(),
+        gateway_code: execution.gateway_code.map(str::to_owned),
+        attempts: execution.attempts,
         duration_ms: u64::try_from(now.since(invocation.started_at).as_millis()).unwrap_or(u64::MAX),
         at: now,
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::alert::alert;
 use super::send::Sent;
-use super::settle::{Finding, Pace, Source, reread, settle, was_paid};
+use super::settle::{Finding, Pace, Source, settle, was_paid};
 use super::{Invocation, Stop};
 use crate::app::App;
 use crate::bounds;
@@ -64,12 +64,22 @@ struct About<'a> {
 /// # Errors
 /// Whatever kept it from being applied; it is not marked then, so that it is delivered again.
 pub async fn receive(app: &App, invocation: &Invocation, arrival: &Arrival) -> Result<Received, Stop> {
+    let received = apply(app, invocation, arrival).await;
+    if !matches!(received, Err(Stop::Gateway(why)) if why == Trouble::KeyRefused.as_str()) {
+        return received;
+    }
+    // Rotated since it was cached.
+    let fresh = app.secrets.stripe_anew(invocation.tenant()).await?;
+    apply(app, invocation, &Arrival { secret: fresh, ..arrival.clone() }).await
+}
+
+async fn apply(app: &App, invocation: &Invocation, arrival: &Arrival) -> Result<Received, Stop> {
     match &arrival.told {
         Told::Nothing => Ok(Received::NotOurs),
         Told::Method { reference, detached } => method::receive(app, invocation, arrival, reference, *detached).await,
         Told::Payment { reference, labels, hint } => {
             let about = About { reference, hint };
-            let Some((payment_id, invoice_id)) = ours(app, invocation, arrival, reference, labels).await? else {
+            let Some((payment_id, invoice_id)) = ours(app, invocation, arrival, &about, labels).await? else {
                 return Ok(Received::NotOurs);
             };
             for round in 1..=bounds::DECISIONS {
@@ -87,22 +97,23 @@ pub async fn receive(app: &App, invocation: &Invocation, arrival: &Arrival) -> R
 }
 
 /// Which payment of ours it is about, and of which invoice where that is told; `None`: of nobody, or of another tenant.
+///
+/// By our marks on the event's object, else on the PaymentIntent, which costs no round trip to the tables; at last by
+/// the gateway's id: somebody may have taken our marks off in the dashboard, or the account is another one by now.
 async fn ours(
     app: &App,
     invocation: &Invocation,
     arrival: &Arrival,
-    reference: &str,
+    about: &About<'_>,
     labels: &Labels,
 ) -> Result<Option<(PaymentId, Option<InvoiceId>)>, Stop> {
     let tenant = invocation.tenant();
     let mut labels = labels.clone();
-    if labels.payment_id.is_none() {
+    // An event about a PaymentIntent has all of it.
+    if labels.payment_id.is_none() && !matches!(about.hint, Hint::Payment(_)) {
         let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
-        match app.stripe.labels(&arrival.secret, reference, timeout).await {
-            Ok(Some(found)) => labels = found,
-            Ok(None) => return Ok(None),
-            Err(trouble) => return Err(Stop::Gateway(trouble.as_str())),
-        }
+        let found = app.stripe.labels(&arrival.secret, about.reference, timeout).await;
+        labels = found.map_err(|trouble| Stop::Gateway(trouble.as_str()))?.unwrap_or_default();
     }
     if labels.tenant_id.as_deref().is_some_and(|other| other != tenant.as_str()) {
         return Ok(None);
@@ -111,8 +122,7 @@ async fn ours(
     if let Some(id) = labels.payment_id.and_then(|id| id.parse().ok()) {
         return Ok(Some((id, invoice_id)));
     }
-    // Somebody may have taken our marks off in the dashboard.
-    let known = app.store.by_reference(tenant, reference).await?;
+    let known = app.store.by_reference(tenant, about.reference).await?;
     Ok(known.and_then(|id| id.parse().ok()).map(|id| (id, None)))
 }
 
@@ -127,14 +137,15 @@ async fn attempt(
 ) -> Result<Option<Received>, Stop> {
     // Refunds only ever go forward: their list may be older than what is read here. Disputes are asked for afterwards.
     let refunds = match about.hint {
-        Hint::Refunds(_) => Some(aftermath::refunds(app, invocation, arrival, about.reference).await?),
-        _ => None,
+        Hint::Refunds(told) => Some(aftermath::refunds(app, invocation, arrival, about.reference, Some(told)).await?),
+        Hint::TransferReversed(_) => Some(aftermath::refunds(app, invocation, arrival, about.reference, None).await?),
+        Hint::Payment(_) | Hint::Dispute(..) => None,
     };
     let tenant = invocation.tenant();
     let event_key = Key::event(&arrival.event);
     let payment_key = Key::payment(tenant, payment_id);
     let invoice_key = invoice_id.map(|id| Key::invoice(tenant, id));
-    let refund_keys = refunds.iter().flatten().map(|(id, _)| Key::refund(tenant, id));
+    let refund_keys = refunds.iter().flatten().flat_map(|listed| listed.keys(tenant));
     let keys = [event_key.clone(), payment_key.clone()].into_iter().chain(invoice_key).chain(refund_keys);
     let mut found = app.store.read(keys, Consistency::Strong).await?;
     if found.has(&event_key) {
@@ -160,26 +171,32 @@ async fn attempt(
         let alert = alert(&case, AlertKind::AnswerMismatch, None, app.clock.now());
         return mark(app, invocation, arrival, Some(alert)).await;
     }
-    if let Hint::Payment(answer) = about.hint {
-        return payment_told(app, invocation, arrival, about, case, answer).await.map(Some);
-    }
     // Ahead of us: what is told happens to payments that were paid.
-    if !was_paid(&case.payment) {
-        let case = ask(app, invocation, arrival, about, case).await?;
+    if !was_paid(&case.payment) && !matches!(about.hint, Hint::Payment(_)) {
+        let answer = shown(app, invocation, arrival, about, case.movement()).await?;
+        let sent = Sent::found(case.movement(), answer);
+        if sent.mismatch {
+            let alert = alert(&case, AlertKind::AnswerMismatch, None, app.clock.now());
+            return mark(app, invocation, arrival, Some(alert)).await;
+        }
+        let finding = Finding { sent, source: Source::Lookup, action: RunAction::Receive };
+        let case = settle(app, invocation, case, &finding, Pace::Touch).await?;
         if !was_paid(&case.payment) {
             return Err(Stop::Gateway("the gateway tells of what became of a payment, and does not show it as paid"));
         }
         return Ok(None);
     }
     match about.hint {
-        Hint::Refunds(total) => {
-            let refunds = refunds.unwrap_or_default();
-            aftermath::apply_refunds(app, invocation, arrival, case, &found, refunds, *total).await
+        Hint::Refunds(told) => {
+            aftermath::apply_refunds(app, invocation, arrival, case, &found, refunds.unwrap_or_default(), told).await
         }
-        Hint::TransferReversed(reversed) => aftermath::apply_reversal(app, invocation, arrival, case, *reversed).await,
-        Hint::Disputes | Hint::Payment(_) => {
-            aftermath::apply_disputes(app, invocation, arrival, case, about.reference).await
+        Hint::TransferReversed(reversed) => {
+            aftermath::apply_reversal(app, invocation, arrival, case, &refunds.unwrap_or_default(), *reversed).await
         }
+        Hint::Dispute(id, has_ended) => {
+            aftermath::apply_disputes(app, invocation, arrival, case, about.reference, (id, *has_ended)).await
+        }
+        Hint::Payment(answer) => payment_told(app, invocation, arrival, about, case, answer).await.map(Some),
     }
 }
 
@@ -202,22 +219,6 @@ async fn payment_told(
     let finding = Finding { sent, source, action: RunAction::Receive };
     settle(app, invocation, case, &finding, Pace::Touch).await?;
     Ok(Received::Done)
-}
-
-/// Settles a payment by what the gateway shows of it now.
-async fn ask(
-    app: &App,
-    invocation: &Invocation,
-    arrival: &Arrival,
-    about: &About<'_>,
-    case: Case,
-) -> Result<Case, Stop> {
-    let answer = shown(app, invocation, arrival, about, case.movement()).await?;
-    let sent = Sent::found(case.movement(), answer);
-    let finding = Finding { sent, source: Source::Lookup, action: RunAction::Receive };
-    let case = settle(app, invocation, case, &finding, Pace::Touch).await?;
-    // What could not be written is left to recovery, and is not what was asked for here.
-    Ok(if was_paid(&case.payment) { case } else { reread(app, case.movement()).await? })
 }
 
 async fn shown(

@@ -79,7 +79,7 @@ impl Sent {
 #[must_use]
 pub fn join(so_far: &Outcome, next: Outcome) -> Outcome {
     match (so_far, next) {
-        (Outcome::Unknown(trouble), Outcome::NotSent(_)) => Outcome::Unknown(*trouble),
+        (Outcome::Unknown(trouble), Outcome::NotSent(_) | Outcome::Refused(_)) => Outcome::Unknown(*trouble),
         (_, next) => next,
     }
 }
@@ -184,6 +184,9 @@ mod tests {
         for trouble in [Trouble::Unreachable, Trouble::Busy, Trouble::KeyRefused, Trouble::Rejected] {
             assert_eq!(join(&unknown, Outcome::NotSent(trouble)), unknown, "{trouble:?}");
         }
+        let refused = Outcome::Refused(Failure { code: FailureCode::NotRefundable, gateway_code: None });
+        assert_eq!(join(&unknown, refused.clone()), unknown);
+        assert_eq!(join(&Outcome::NotSent(Trouble::Busy), refused.clone()), refused);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Payment or refund, invoice, audit entry, alert and agent run are one transaction, decided by the transition
 //! function on what was read. When somebody else was faster, everything is read and decided again.
 
-use super::alert::{alert, run};
+use super::alert::{Execution, alert, run};
 use super::record::{Told, record};
 use super::send::Sent;
 use super::{Invocation, Stop};
@@ -13,7 +13,7 @@ use crate::clock::Time;
 use crate::gateway::{Outcome, Trouble};
 use crate::model::alert::{AlertKind, RunAction};
 use crate::model::event::Event;
-use crate::model::movement::Movement;
+use crate::model::movement::{Movement, Progress};
 use crate::model::payment::{Failure, FailureCode, Payment, PaymentStatus};
 use crate::model::transition::{self, Case, Change, Report};
 use crate::policy::{failure, retry};
@@ -158,8 +158,9 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time) -> Decisio
             (Report::NotExecuted, Some(Failure { code: FailureCode::NotExecuted, gateway_code: None }))
         }
         // Only the execution that set the fence knows that nothing of it was taken.
+        Outcome::Refused(failure) if answers_open_send => (Report::Declined, Some(failure.clone())),
         Outcome::NotSent(_) if answers_open_send => (Report::NotSent, Some(failed(FailureCode::GatewayUnavailable))),
-        Outcome::NotSent(_) | Outcome::Unknown(_) => return Decision::Note,
+        Outcome::NotSent(_) | Outcome::Refused(_) | Outcome::Unknown(_) => return Decision::Note,
     };
     // A failure that is not the reply to the open send waits until no send can be under way. A customer's own payment
     // has been replied to.
@@ -212,9 +213,20 @@ pub(super) fn applied(
     let is_alerted = !told.alerts.is_empty() || !change.alerts.is_empty();
     let (mut commit, case) = record(app, invocation, before, change, told);
     if (why.is_some() && !finding.by_person()) || is_alerted {
-        commit.run(&app.store, &run(app, invocation, &case, finding, why));
+        commit.run(&app.store, &run(app, invocation, &case, execution(finding, why)));
     }
     (commit, case)
+}
+
+/// What the log says of the execution that brought a finding.
+fn execution<'a>(finding: &'a Finding, why: Option<&'a Failure>) -> Execution<'a> {
+    let class = match &finding.sent.outcome {
+        _ if finding.sent.mismatch => "answer_mismatch",
+        Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => trouble.as_str(),
+        _ => why.map_or("abnormal", |why| why.code.as_str()),
+    };
+    let gateway_code = finding.sent.gateway_code.as_deref();
+    Execution { action: finding.action, class, gateway_code, attempts: finding.sent.attempts }
 }
 
 /// The bookkeeping after a finding that changes no state: the gateway's id, the next check, and what a person must
@@ -240,12 +252,13 @@ fn noted(app: &App, invocation: &Invocation, before: &Case, finding: &Finding, p
     let progress = case.progress_mut();
     progress.revision += 1;
     progress.checked_at = Some(now);
-    if pace == Pace::Check || learned {
+    let has_failed = matches!(finding.sent.outcome, Outcome::Declined(_) | Outcome::Canceled);
+    if waits_until.is_none() && has_failed {
+        check_when_final(progress);
+    } else if pace == Pace::Check || learned {
         progress.next_check_at = Some(match (&finding.sent.outcome, waits_until) {
             (_, Some(until)) if now < until => until,
             (Outcome::Pending, _) => now.plus(bounds::DAILY),
-            // Believed once no send can be under way any more.
-            (Outcome::Declined(_) | Outcome::Canceled, _) => progress.send_until.plus(bounds::SEND_MARGIN),
             _ => retry::next_check(now, progress.checks),
         });
     }
@@ -265,9 +278,15 @@ fn noted(app: &App, invocation: &Invocation, before: &Case, finding: &Finding, p
     }
     let unknown_reply = finding.source == Source::Reply && matches!(finding.sent.outcome, Outcome::Unknown(_));
     if kind.is_some() || unknown_reply {
-        commit.run(&app.store, &run(app, invocation, before, finding, None));
+        commit.run(&app.store, &run(app, invocation, before, execution(finding, None)));
     }
     Some((commit, case))
+}
+
+/// A failure was shown: it is believed, and looked for again, once no send can be under way any more.
+pub(super) fn check_when_final(progress: &mut Progress) {
+    let at = progress.send_until.plus(bounds::SEND_MARGIN);
+    progress.next_check_at = Some(progress.next_check_at.map_or(at, |planned| planned.min(at)));
 }
 
 /// An event that changes nothing and has nothing noted: of a settled movement. What is not believed calls a person.

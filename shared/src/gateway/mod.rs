@@ -22,6 +22,8 @@ pub enum Outcome {
     RequiresAction,
     /// The gateway refused it.
     Declined(Failure),
+    /// This send was refused and did nothing. What came of an earlier one it does not say.
+    Refused(Failure),
     /// The gateway will not execute it any more.
     Canceled,
     /// Certainly not executed.
@@ -124,12 +126,21 @@ pub struct SeenRefund {
 pub enum Hint {
     /// A payment, as it was then.
     Payment(Box<Answer>),
-    /// Refunds of a payment, with their running total where the event tells it.
-    Refunds(Option<Money>),
-    /// Disputes about a payment.
-    Disputes,
+    /// Refunds of a payment: their running total, or one of them.
+    Refunds(Refunded),
+    /// A dispute about a payment, by its id there; whether it has ended.
+    Dispute(String, bool),
     /// The transfer of a payment to a connected account was reversed, this much of it by now.
     TransferReversed(Money),
+}
+
+/// What an event tells of refunds.
+#[derive(Clone, Debug)]
+pub enum Refunded {
+    /// The running total; `None`: none that can be ours.
+    Total(Option<Money>),
+    /// One of them, as it was then.
+    One(Box<SeenRefund>),
 }
 
 /// What an event says.

@@ -31,6 +31,8 @@ names! {
         PaidVoidInvoice = "paid_void_invoice",
         /// A refund failed; its amount can be refunded again.
         RefundFailed = "refund_failed",
+        /// A refund that was believed to have failed is under way or done after all.
+        RefundExecuted = "refund_executed_after_all",
         /// A refund that had succeeded came back.
         RefundCameBack = "refund_came_back",
         /// The payer's bank disputes a payment, or asks about it.

@@ -109,6 +109,10 @@ pub fn next_action(kind: AlertKind) -> (Severity, &'static str) {
         AlertKind::RefundFailed => {
             (Warning, "Nothing went back. Find out why, then refund again or pay it back another way.")
         }
+        AlertKind::RefundExecuted => (
+            Critical,
+            "Its amount had been given back and may have been refunded once more: compare with the gateway's books.",
+        ),
         AlertKind::RefundCameBack => (Critical, "The money is back in the balance: pay it back another way."),
         AlertKind::Disputed => {
             (Critical, "Answer the dispute in the gateway's dashboard before its date; nothing is refunded meanwhile.")

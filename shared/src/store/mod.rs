@@ -280,7 +280,7 @@ impl Store {
         }
     }
 
-    /// Reads items together, in one round trip (up to 100 of them).
+    /// Reads items together: 100 in each round trip.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -289,9 +289,18 @@ impl Store {
         keys: impl IntoIterator<Item = Key>,
         consistency: Consistency,
     ) -> Result<Items, StoreError> {
-        let mut wanted: BTreeMap<Table, Vec<Item>> = BTreeMap::new();
         // DynamoDB refuses a batch that names a key twice.
-        for key in keys.into_iter().collect::<BTreeSet<_>>() {
+        let keys: Vec<Key> = keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut found = Items::default();
+        for batch in keys.chunks(bounds::BATCH) {
+            self.read_batch(batch, consistency, &mut found).await?;
+        }
+        Ok(found)
+    }
+
+    async fn read_batch(&self, keys: &[Key], consistency: Consistency, found: &mut Items) -> Result<(), StoreError> {
+        let mut wanted: BTreeMap<Table, Vec<Item>> = BTreeMap::new();
+        for key in keys {
             wanted.entry(key.table).or_default().push(key.attributes());
         }
         let mut request: HashMap<String, KeysAndAttributes> = HashMap::new();
@@ -300,7 +309,6 @@ impl Store {
             let keys = KeysAndAttributes::builder().set_keys(Some(keys.clone())).consistent_read(strong).build();
             request.insert(self.name(*table).to_owned(), keys.map_err(|e| StoreError::unavailable(&e))?);
         }
-        let mut found = Items::default();
         let mut tries = 0;
         while !request.is_empty() {
             let answer = self.db.batch_get_item().set_request_items(Some(request)).send().await;
@@ -323,7 +331,7 @@ impl Store {
                 self.clock.sleep(pause).await;
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Reads one item as it is now.

@@ -1,7 +1,7 @@
 //! What a commit can hold: each kind of write with the condition that keeps it safe.
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use serde::Serialize;
 
@@ -26,6 +26,8 @@ enum Guard {
     Absent,
     /// The number attribute is still what was read.
     Still(&'static str, u64),
+    /// The text attribute is this.
+    Is(&'static str, String),
     /// Anything.
     Nothing,
 }
@@ -75,6 +77,19 @@ impl Commit {
         let key = Key::invoice(&invoice.tenant_id, &invoice.invoice_id);
         let item = InvoiceItem { invoice, tenant_number: number_key(&invoice.tenant_id, &invoice.invoice_number) };
         self.put(store, Part::Invoice, &key, &item, changed_since(read_version));
+    }
+
+    /// An invoice is still what was read; nothing of it is written.
+    pub fn unchanged(&mut self, store: &Store, invoice: &Invoice) {
+        let key = Key::invoice(&invoice.tenant_id, &invoice.invoice_id);
+        let check = ConditionCheck::builder()
+            .table_name(store.name(key.table))
+            .set_key(Some(key.attributes()))
+            .condition_expression("version = :read")
+            .expression_attribute_values(":read", AttributeValue::N(invoice.version.to_string()))
+            .build();
+        let write = check.map(|check| TransactWriteItem::builder().condition_check(check).build());
+        self.push(Part::Invoice, write.map_err(|e| StoreError::unavailable(&e)));
     }
 
     /// Takes the bill of an invoice; with `allow_duplicate` beside others.
@@ -146,6 +161,12 @@ impl Commit {
     pub fn default_method(&mut self, store: &Store, method: &Method) {
         let key = Key::new(Table::PaymentMethods, &method.tenant_id, method.default_key());
         self.put(store, Part::Free, &key, method, Guard::Nothing);
+    }
+
+    /// The default of its owner is renewed, if it is this one.
+    pub fn renew_default_method(&mut self, store: &Store, method: &Method) {
+        let key = Key::new(Table::PaymentMethods, &method.tenant_id, method.default_key());
+        self.put(store, Part::Method, &key, method, Guard::Is("id", method.id.to_string()));
     }
 
     /// Its owner has no default any more, if it was this one.
@@ -240,6 +261,11 @@ impl Commit {
                 Guard::Absent => put
                     .condition_expression("attribute_not_exists(#key)")
                     .expression_attribute_names("#key", key.table.keys().1)
+                    .return_values_on_condition_check_failure(OLD),
+                Guard::Is(attribute, value) => put
+                    .condition_expression("#attribute = :value")
+                    .expression_attribute_names("#attribute", attribute)
+                    .expression_attribute_values(":value", text(value))
                     .return_values_on_condition_check_failure(OLD),
                 Guard::Still(attribute, read) => put
                     .condition_expression("#attribute = :read")

@@ -157,3 +157,43 @@ async fn events_come_twice_late_shuffled_or_not_at_all_when_asked_to() {
     api.paid("pm_card_visa").await;
     assert_eq!(ids(&endpoint.arrived(39).await)[36..], api.event_ids()[36..], "as it was at first");
 }
+
+#[tokio::test]
+async fn events_are_listed_newest_first_by_type_and_in_pages() {
+    let api = Api::start().await;
+    for _ in 0..3 {
+        api.paid("pm_card_visa").await;
+    }
+    let kind = |event: &Value| event["type"] == json!("payment_intent.succeeded");
+    let mut expected: Vec<Value> = api.stripe.events("acct_1").into_iter().filter(kind).collect();
+    expected.reverse();
+    let (status, page) = api.get("/v1/events?type=payment_intent.succeeded&limit=2").await;
+    assert_eq!((status, &page["has_more"]), (200, &json!(true)));
+    assert_eq!(page["data"], json!(expected[..2]));
+    let last = expected[1]["id"].as_str().unwrap();
+    let (_, page) = api.get(&format!("/v1/events?type=payment_intent.succeeded&starting_after={last}")).await;
+    assert_eq!((&page["data"], &page["has_more"]), (&json!(expected[2..]), &json!(false)));
+    assert_eq!(api.get("/v1/events?kind=refund").await.0, 400);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_registered_over_http_is_told_with_the_secret_that_it_got() {
+    let (api, endpoint) = (Api::start().await, Endpoint::start(0, StatusCode::OK).await);
+    let create = async |form: &[(&str, &str)]| api.post("/v1/webhook_endpoints", None, form).await;
+    for refused in [
+        vec![("url", endpoint.url.as_str())],
+        vec![("enabled_events[]", "*")],
+        vec![("url", "example.com"), ("enabled_events[]", "*")],
+        vec![("url", endpoint.url.as_str()), ("enabled_events[]", "refund.created")],
+    ] {
+        assert_eq!(create(&refused).await.0, 400, "{refused:?}");
+    }
+    let (status, made, _) = create(&[("url", &endpoint.url), ("enabled_events[0]", "*")]).await;
+    assert_eq!((status, made["status"].as_str()), (200, Some("enabled")));
+    let secret = made["secret"].as_str().unwrap();
+    assert!(secret.starts_with("whsec_"));
+    api.paid("pm_card_visa").await;
+    for (signature, body) in endpoint.arrived(3).await {
+        assert_eq!(signature, sign(secret, api.clock.now(), body.as_bytes()));
+    }
+}

@@ -2,13 +2,14 @@
 
 use super::{Arrival, Received, last, mark, step};
 use crate::app::App;
-use crate::flow::alert::alert;
+use crate::clock::Time;
+use crate::flow::alert::{Execution, alert, run};
 use crate::flow::record::{Told, record};
-use crate::flow::send::Sent;
-use crate::flow::settle::{Finding, Source, applied};
+use crate::flow::send::{Sent, is_ours};
+use crate::flow::settle::{Finding, Source, applied, check_when_final};
 use crate::flow::{Invocation, Stop};
-use crate::gateway::{Outcome, SeenRefund};
-use crate::id::{RefundId, UserId};
+use crate::gateway::{Outcome, Refunded, SeenRefund};
+use crate::id::{RefundId, TenantId, UserId};
 use crate::model::alert::{AlertKind, RunAction};
 use crate::model::movement::Progress;
 use crate::model::payment::{Failure, FailureCode, Payment, PaymentStatus};
@@ -19,23 +20,52 @@ use crate::policy::retry;
 use crate::store::commit::Commit;
 use crate::store::{Items, Key};
 
-/// The payment's refunds as the gateway lists them, oldest first, each with the id that it has in our books.
+/// A refund in the gateway's list, with the ids that it may have in our books.
+pub(super) struct Listed {
+    /// The one that it carries.
+    ours: Option<RefundId>,
+    /// The one that it gets when it was made without us.
+    external: RefundId,
+    seen: SeenRefund,
+}
+
+impl Listed {
+    /// What must be read to know which it is.
+    pub(super) fn keys(&self, tenant: &TenantId) -> impl Iterator<Item = Key> + use<> {
+        let keys = [Some(&self.external), self.ours.as_ref()];
+        keys.map(|id| id.map(|id| Key::refund(tenant, id))).into_iter().flatten()
+    }
+
+    fn is_alive(&self) -> bool {
+        matches!(self.seen.answer.outcome, Outcome::Succeeded | Outcome::Pending)
+    }
+}
+
+/// The payment's refunds as the gateway lists them, oldest first. A list that is behind what an event tells is none.
 pub(super) async fn refunds(
     app: &App,
     invocation: &Invocation,
     arrival: &Arrival,
     reference: &str,
-) -> Result<Vec<(RefundId, SeenRefund)>, Stop> {
+    told: Option<&Refunded>,
+) -> Result<Vec<Listed>, Stop> {
     let time = || invocation.gateway_time(app);
     let listed = app.stripe.refunds(&arrival.secret, reference, &time).await;
     let mut listed = listed.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
     listed.reverse();
+    if let Some(Refunded::One(one)) = told {
+        let has_failed = |seen: &SeenRefund| matches!(seen.answer.outcome, Outcome::Declined(_) | Outcome::Canceled);
+        let there = listed.iter().find(|seen| seen.reference == one.reference);
+        if there.is_none_or(|there| has_failed(one) && !has_failed(there)) {
+            return Err(Stop::Gateway("the gateway's list of refunds is behind its event"));
+        }
+    }
     let tenant = invocation.tenant();
     let named = |seen: SeenRefund| {
         let is_ours = seen.labels.tenant_id.as_deref() == Some(tenant.as_str());
         let ours = seen.labels.refund_id.as_deref().filter(|_| is_ours).and_then(|id| id.parse().ok());
-        let id = ours.unwrap_or_else(|| RefundId::external(tenant, arrival.event.gateway, &seen.reference));
-        (id, seen)
+        let external = RefundId::external(tenant, arrival.event.gateway, &seen.reference);
+        Listed { ours, external, seen }
     };
     Ok(listed.into_iter().map(named).collect())
 }
@@ -48,50 +78,61 @@ pub(super) async fn apply_refunds(
     arrival: &Arrival,
     mut case: Case,
     found: &Items,
-    listed: Vec<(RefundId, SeenRefund)>,
-    total: Option<Money>,
+    listed: Vec<Listed>,
+    told: &Refunded,
 ) -> Result<Option<Received>, Stop> {
-    let mut pending: Option<(Commit, Case)> = None;
-    for (id, seen) in listed {
-        let known = found.get::<Refund>(&Key::refund(invocation.tenant(), &id))?;
-        case.refund = known;
-        let Some((change, why)) = refund_change(app, &case, id, &seen) else { continue };
-        // The one before was not the last.
-        if let Some((commit, _)) = pending.take()
-            && !step(app, invocation, commit).await?
+    // The last one is kept back for the mark.
+    let mut last: Option<Commit> = None;
+    for one in listed {
+        let Some((commit, after)) = refund_shown(app, invocation, arrival, &case, found, one)? else { continue };
+        if let Some(before) = last.replace(commit)
+            && !step(app, invocation, before).await?
         {
             return Ok(None);
         }
-        let (commit, after) = if case.refund.is_some() {
-            let sent = Sent::found(case.movement(), seen.answer);
-            let source = Source::Event(arrival.event.clone());
-            let finding = Finding { sent, source, action: RunAction::Receive };
-            applied(app, invocation, &case, change, &finding, why.as_ref())
-        } else {
-            tracing::info!(payment_id = %case.payment.id, "a refund that was made at the gateway");
-            change_of(app, invocation, arrival, &case, change, why.as_ref())
-        };
-        case = Case { refund: None, ..after.clone() };
-        pending = Some((commit, after));
+        // What was written so far stays; the rest comes with the next delivery.
+        if invocation.gateway_time(app).is_none() {
+            return Err(Stop::Busy);
+        }
+        case = Case { refund: None, ..after };
     }
-    case.refund = None;
-    let told = total.filter(|money| money.currency == case.payment.currency);
-    if let Some(change) = told.and_then(|total| transition::told(&case, total.amount_minor)) {
-        if let Some((commit, _)) = pending.take()
-            && !step(app, invocation, commit).await?
+    let total = match told {
+        Refunded::Total(total) => total.filter(|total| total.currency == case.payment.currency),
+        Refunded::One(_) => None,
+    };
+    if let Some(change) = total.and_then(|total| transition::told(&case, total.amount_minor)) {
+        let (commit, _) = change_of(app, invocation, arrival, &case, change, None);
+        if let Some(before) = last.replace(commit)
+            && !step(app, invocation, before).await?
         {
             return Ok(None);
         }
-        pending = Some(change_of(app, invocation, arrival, &case, change, None));
     }
-    finish(app, invocation, arrival, pending.map(|(commit, _)| commit)).await
+    finish(app, invocation, arrival, last.unwrap_or_default()).await
 }
 
-/// What the gateway's refund changes in the books, and why, where that is a failure.
-fn refund_change(app: &App, case: &Case, id: RefundId, seen: &SeenRefund) -> Option<(Change, Option<Failure>)> {
+/// What the gateway's refund changes in the books; `None`: nothing.
+fn refund_shown(
+    app: &App,
+    invocation: &Invocation,
+    arrival: &Arrival,
+    case: &Case,
+    found: &Items,
+    listed: Listed,
+) -> Result<Option<(Commit, Case)>, Stop> {
     let now = app.clock.now();
-    let shown = seen.answer.seen.as_ref()?;
-    let (report, status, why) = match &seen.answer.outcome {
+    let tenant = invocation.tenant();
+    let of_payment = |refund: &Refund| refund.payment_id == case.payment.id;
+    let ours: Option<Refund> = match &listed.ours {
+        Some(id) => found.get::<Refund>(&Key::refund(tenant, id))?.filter(of_payment),
+        None => None,
+    };
+    let is_known = ours.is_some();
+    let stored = match ours {
+        Some(ours) => Some(ours),
+        None => found.get::<Refund>(&Key::refund(tenant, &listed.external))?,
+    };
+    let (report, status, why) = match &listed.seen.answer.outcome {
         Outcome::Succeeded => (Report::Succeeded, RefundStatus::Succeeded, None),
         Outcome::Pending => (Report::Pending, RefundStatus::Processing, None),
         Outcome::Declined(failure) => (Report::Declined, RefundStatus::Failed, Some(failure.clone())),
@@ -99,24 +140,44 @@ fn refund_change(app: &App, case: &Case, id: RefundId, seen: &SeenRefund) -> Opt
             let failure = Failure { code: FailureCode::Canceled, gateway_code: None };
             (Report::Canceled, RefundStatus::Canceled, Some(failure))
         }
-        Outcome::RequiresAction | Outcome::NotSent(_) | Outcome::Unknown(_) => return None,
+        _ => return Ok(None),
     };
-    if let Some(known) = &case.refund {
-        // Another amount than ours is nothing to be applied; recovery, which looks at it too, calls a person.
-        if shown.money != Some(known.money()) {
-            return None;
-        }
-        // A failure waits until no send of ours can be under way: the reply or recovery brings it.
-        let is_open = known.status.is_unsettled() && !known.external;
-        if why.is_some() && is_open && !retry::failure_is_final(now, known.progress.send_until) {
-            return None;
-        }
-        let change = transition::apply(case, report, why.as_ref(), Some(&shown.reference), now)?;
-        return Some((change, why));
+    let Some(shown) = listed.seen.answer.seen.clone() else { return Ok(None) };
+    let Some(stored) = stored else {
+        let Some(money) = shown.money.filter(|money| money.currency == case.payment.currency) else { return Ok(None) };
+        tracing::info!(payment_id = %case.payment.id, reference = shown.reference, "a refund that was made at the gateway");
+        let refund = external(&case.payment, listed.external, &listed.seen, status, money, why.clone(), now);
+        let mut change = transition::discover(case, refund);
+        // It carries an id of ours, and the books don't have it.
+        change.alerts.extend((listed.ours.is_some() && !is_known).then_some(AlertKind::UnknownToUs));
+        return Ok(Some(change_of(app, invocation, arrival, case, change, why.as_ref())));
+    };
+    let case = Case { refund: Some(stored), ..case.clone() };
+    // What differs from the reservation is not applied; recovery, which looks at it too, calls a person.
+    if !is_ours(case.movement(), &shown) {
+        return Ok(None);
     }
-    let money = shown.money.filter(|money| money.currency == case.payment.currency)?;
-    let refund = external(&case.payment, id, seen, status, money, why.clone(), app);
-    Some((transition::discover(case, refund), why))
+    // A failure waits until no send of ours can be under way.
+    let movement = case.movement();
+    let is_open = movement.is_unsettled() && !movement.is_external();
+    if why.is_some() && is_open && !retry::failure_is_final(now, movement.progress().send_until) {
+        let mut case = case;
+        let progress = case.progress_mut();
+        progress.revision += 1;
+        check_when_final(progress);
+        let mut commit = Commit::default();
+        if let Some(refund) = &case.refund {
+            commit.refund(&app.store, refund);
+        }
+        return Ok(Some((commit, case)));
+    }
+    let Some(change) = transition::apply(&case, report, why.as_ref(), Some(&shown.reference), now) else {
+        return Ok(None);
+    };
+    let sent = Sent::found(case.movement(), listed.seen.answer);
+    let source = Source::Event(arrival.event.clone());
+    let finding = Finding { sent, source, action: RunAction::Receive };
+    Ok(Some(applied(app, invocation, &case, change, &finding, why.as_ref())))
 }
 
 /// The record of a refund that was made at the gateway without us.
@@ -127,9 +188,8 @@ fn external(
     status: RefundStatus,
     money: Money,
     failure: Option<Failure>,
-    app: &App,
+    now: Time,
 ) -> Refund {
-    let now = app.clock.now();
     let mut progress = Progress::settled(now);
     if status.is_unsettled() {
         progress.pursue(&payment.tenant_id, now.plus(crate::bounds::DAILY));
@@ -163,32 +223,45 @@ fn external(
     refund
 }
 
-/// Applies how the payment's disputes stand at the gateway now.
+/// Applies how the payment's disputes stand at the gateway now. A list that is behind the event is none.
 pub(super) async fn apply_disputes(
     app: &App,
     invocation: &Invocation,
     arrival: &Arrival,
     case: Case,
     reference: &str,
+    (id, has_ended): (&str, bool),
 ) -> Result<Option<Received>, Stop> {
     let time = || invocation.gateway_time(app);
-    let standing = app.stripe.disputes(&arrival.secret, reference, case.payment.currency, &time).await;
-    let standing = standing.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
-    let change = transition::standing(&case, standing);
-    let commit = change.map(|change| change_of(app, invocation, arrival, &case, change, None).0);
+    let seen = app.stripe.disputes(&arrival.secret, reference, case.payment.money(), &time).await;
+    let seen = seen.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
+    if seen.ended.get(id).is_none_or(|ended| has_ended && !ended) {
+        return Err(Stop::Gateway("the gateway's list of disputes is behind its event"));
+    }
+    let commit = match transition::standing(&case, seen.standing) {
+        Some(change) => change_of(app, invocation, arrival, &case, change, None).0,
+        // Nothing to change, if nobody else has changed it.
+        None => {
+            let mut commit = Commit::default();
+            commit.unchanged(&app.store, &case.invoice);
+            commit
+        }
+    };
     finish(app, invocation, arrival, commit).await
 }
 
-/// The transfer to a vendor's account was reversed. Refunds of ours reverse it too; what is beyond them, a person must
-/// look at.
+/// The transfer to a vendor's account was reversed. Refunds reverse it too; what is beyond them, a person must look at.
 pub(super) async fn apply_reversal(
     app: &App,
     invocation: &Invocation,
     arrival: &Arrival,
     case: Case,
+    refunds: &[Listed],
     reversed: Money,
 ) -> Result<Option<Received>, Stop> {
-    let by_refunds = case.payment.refunds.held.max(case.payment.refunds.refunded());
+    let money = |listed: &Listed| listed.seen.answer.seen.as_ref().and_then(|seen| seen.money);
+    let alive = refunds.iter().filter(|listed| listed.is_alive()).filter_map(money);
+    let by_refunds = alive.map(|money| money.amount_minor).fold(0, i64::saturating_add);
     if reversed.currency == case.payment.currency && reversed.amount_minor <= by_refunds {
         return mark(app, invocation, arrival, None).await;
     }
@@ -212,17 +285,23 @@ fn change_of(
     };
     let mut told = Told::action(action).saying("event", arrival.event.id.as_str());
     told.why = why;
-    record(app, invocation, before, change, told)
+    let class = change.alerts.first().map(|kind| kind.as_str());
+    let (mut commit, case) = record(app, invocation, before, change, told);
+    if let Some(class) = class {
+        let execution = Execution { action: RunAction::Receive, class, gateway_code: None, attempts: 0 };
+        commit.run(&app.store, &run(app, invocation, &case, execution));
+    }
+    (commit, case)
 }
 
-/// The end of an event: its last change, or nothing, with the mark.
+/// The end of an event: its last change, with the mark.
 async fn finish(
     app: &App,
     invocation: &Invocation,
     arrival: &Arrival,
-    commit: Option<Commit>,
+    commit: Commit,
 ) -> Result<Option<Received>, Stop> {
-    match last(app, invocation, arrival, commit.unwrap_or_default()).await {
+    match last(app, invocation, arrival, commit).await {
         Ok(true) => Ok(Some(Received::Done)),
         Ok(false) => Ok(Some(Received::Seen)),
         // Something that it was decided on has changed.

@@ -87,7 +87,7 @@ async fn commit(
     commit.method(&app.store, &after, before.version);
     match (is_default, is_gone) {
         // The default is a copy.
-        (true, false) => commit.default_method(&app.store, &after),
+        (true, false) => commit.renew_default_method(&app.store, &after),
         (true, true) => commit.no_default_method(&app.store, &after),
         (false, _) => {}
     }

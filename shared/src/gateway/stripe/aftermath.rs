@@ -1,5 +1,6 @@
 //! What became of a PaymentIntent after it was paid: lists of its refunds and disputes, read to their end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -10,8 +11,17 @@ use crate::bounds;
 use crate::gateway::{Labels, Trouble};
 use crate::model::payment::Disputes;
 use crate::model::transition::Standing;
-use crate::money::Currency;
+use crate::money::Money;
 use crate::secrets::StripeSecret;
+
+/// The disputes of a payment.
+#[derive(Clone, Debug)]
+pub struct SeenDisputes {
+    /// How they stand, all of them together.
+    pub standing: Standing,
+    /// Their ids, and whether each has ended.
+    pub ended: BTreeMap<String, bool>,
+}
 
 impl Stripe {
     /// What a PaymentIntent carries; `None`: there is none, or it is another account's.
@@ -33,8 +43,8 @@ impl Stripe {
         Ok(Some(intent.metadata.into()))
     }
 
-    /// How the disputes of a PaymentIntent stand, all of them together. What was lost in another currency than the
-    /// payment's can't be told from here, and counts as nothing.
+    /// How the disputes of a PaymentIntent over `money` stand, all of them together, and the ids of those that are there
+    /// and of those that have ended. What was lost in another currency can't be compared, and counts as all of it.
     ///
     /// # Errors
     /// Why Stripe did not say, or not all of it.
@@ -42,25 +52,32 @@ impl Stripe {
         &self,
         secret: &StripeSecret,
         payment: &str,
-        currency: Currency,
+        money: Money,
         time: &(impl Fn() -> Option<Duration> + Sync),
-    ) -> Result<Standing, Trouble> {
+    ) -> Result<SeenDisputes, Trouble> {
         let disputes: Vec<Dispute> =
             self.all_of(secret, "/v1/disputes", payment, |dispute: &Dispute| dispute.id.clone(), time).await?;
-        let lost = |dispute: &&Dispute| dispute.status == "lost";
-        let money = |dispute: &Dispute| amount::from_wire(dispute.amount, &dispute.currency);
-        Ok(Standing {
-            disputed: disputes.iter().any(|dispute| is_open(&dispute.status)),
-            disputes: Disputes {
-                seen: u32::try_from(disputes.len()).unwrap_or(u32::MAX),
-                lost: disputes
-                    .iter()
-                    .filter(lost)
-                    .filter_map(money)
-                    .filter(|money| money.currency == currency)
-                    .map(|money| money.amount_minor)
-                    .sum(),
+        let lost = disputes.iter().filter(|dispute| dispute.status == "lost").map(|dispute| {
+            let lost = amount::from_wire(dispute.amount, &dispute.currency);
+            lost.filter(|lost| lost.currency == money.currency).map_or(money.amount_minor, |lost| lost.amount_minor)
+        });
+        let is_inquiry = |dispute: &&Dispute| INQUIRIES.contains(&dispute.status.as_str());
+        Ok(SeenDisputes {
+            standing: Standing {
+                disputed: disputes.iter().any(|dispute| is_open(&dispute.status)),
+                asked: disputes.iter().any(|dispute| is_inquiry(&dispute)),
+                disputes: Disputes {
+                    seen: u32::try_from(disputes.len()).unwrap_or(u32::MAX),
+                    lost: lost.fold(0, i64::saturating_add),
+                },
             },
+            ended: disputes
+                .into_iter()
+                .map(|dispute| {
+                    let has_ended = !is_open(&dispute.status) && !is_inquiry(&&dispute);
+                    (dispute.id, has_ended)
+                })
+                .collect(),
         })
     }
 
@@ -91,9 +108,10 @@ impl Stripe {
     }
 }
 
-/// Whether a dispute holds the money back. An inquiry (`warning_…`) does not: refunding is one way to answer it. A
-/// status that is new to us does.
+/// Inquiries do not hold the money back: refunding is one way to answer them.
+const INQUIRIES: [&str; 2] = ["warning_needs_response", "warning_under_review"];
+
+/// Whether a dispute holds the money back. A status that is new to us does.
 fn is_open(status: &str) -> bool {
-    let closed = ["won", "lost", "prevented", "warning_needs_response", "warning_under_review", "warning_closed"];
-    !closed.contains(&status)
+    !["won", "lost", "prevented", "warning_closed"].contains(&status) && !INQUIRIES.contains(&status)
 }

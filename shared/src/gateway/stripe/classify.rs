@@ -41,14 +41,17 @@ pub(super) fn create_refund(reply: &Reply) -> Answer {
         return self::refund(&refund);
     }
     let error = reply.error();
-    let mut answer = match not_refundable(&error) {
-        Some(code) if reply.status == 400 => {
+    let mut answer = match not_refundable(&error).filter(|_| reply.status == 400) {
+        Some(code) => {
             let failure = Failure { code, gateway_code: self::code(&error) };
-            Answer::without_object(Outcome::Declined(failure), false)
+            // Kept under the key, it is what came of the first request. Fresh, it says nothing of one that may still be
+            // on its way; sent again, it is kept.
+            let outcome = if reply.replayed { Outcome::Declined(failure) } else { Outcome::Refused(failure) };
+            Answer::without_object(outcome, true)
         }
-        _ => no_reply(trouble(reply)),
+        None => no_reply(trouble(reply)),
     };
-    if let Some(said) = reply.should_retry {
+    if let Some(said) = reply.should_retry.filter(|_| !matches!(answer.outcome, Outcome::Refused(_))) {
         answer.again = said && !answer.outcome.is_known();
     }
     answer.retry_after = reply.retry_after;
@@ -56,13 +59,16 @@ pub(super) fn create_refund(reply: &Reply) -> Answer {
     answer
 }
 
-/// Refusals that Stripe gives after it has begun to execute, and keeps under the key.
+/// Refusals because of what became of the payment meanwhile. One that exceeds what is left has no code, only the
+/// parameter's name.
 fn not_refundable(error: &ApiError) -> Option<FailureCode> {
-    match error.code.as_deref()? {
-        "charge_already_refunded" | "charge_disputed" | "refund_disputed_payment" | "charge_not_refundable" => {
-            Some(FailureCode::NotRefundable)
-        }
-        "balance_insufficient" => Some(FailureCode::InsufficientFunds),
+    match (error.code.as_deref(), error.param.as_deref()) {
+        (
+            Some("charge_already_refunded" | "charge_disputed" | "refund_disputed_payment" | "charge_not_refundable"),
+            _,
+        )
+        | (None, Some("amount")) => Some(FailureCode::NotRefundable),
+        (Some("balance_insufficient"), _) => Some(FailureCode::InsufficientFunds),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@
 //! a payment later, `event` checks and reads webhooks. Sources: docs.stripe.com/api and, for error
 //! classes, docs.stripe.com/error-handling and /declines/codes.
 
-mod aftermath;
+pub mod aftermath;
 pub mod amount;
 mod classify;
 pub mod event;

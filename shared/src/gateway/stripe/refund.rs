@@ -82,7 +82,8 @@ impl Stripe {
     }
 }
 
-fn seen(refund: RefundObject) -> SeenRefund {
+/// A refund, as an event or a list shows it.
+pub(super) fn seen(refund: RefundObject) -> SeenRefund {
     SeenRefund {
         answer: classify::refund(&refund),
         reference: refund.id,

@@ -35,13 +35,15 @@ pub(super) struct Reply {
     /// `Stripe-Should-Retry`, where Stripe says so.
     pub should_retry: Option<bool>,
     pub retry_after: Option<Duration>,
+    /// `Idempotent-Replayed`: it is the answer that was kept under the key when the request was first executed.
+    pub replayed: bool,
     body: Vec<u8>,
 }
 
 impl Reply {
     #[cfg(test)]
     pub fn of(status: u16, should_retry: Option<bool>, body: &serde_json::Value) -> Self {
-        Self { status, should_retry, retry_after: None, body: body.to_string().into_bytes() }
+        Self { status, should_retry, retry_after: None, replayed: false, body: body.to_string().into_bytes() }
     }
 
     /// The object of a 2xx reply; unknown fields are fine.
@@ -85,7 +87,8 @@ impl Stripe {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = response.bytes().await.map_err(|_| Trouble::Lost)?.to_vec();
-        Ok(Reply { status, should_retry: should_retry(&headers), retry_after: retry_after(&headers), body })
+        let replayed = headers.get("idempotent-replayed").is_some_and(|value| value == "true");
+        Ok(Reply { status, should_retry: should_retry(&headers), retry_after: retry_after(&headers), replayed, body })
     }
 }
 

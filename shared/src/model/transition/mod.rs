@@ -122,7 +122,7 @@ pub fn apply(
     at: Time,
 ) -> Option<Change> {
     match &case.refund {
-        Some(known) => refund::apply(case, known, report, failure, reference),
+        Some(known) => refund::apply(case, known, report, failure, reference, at),
         None => payment::apply(case, report, failure, reference, at),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::alert::AlertKind;
 use super::super::invoice::InvoiceStatus;
-use super::super::payment::{Failure, Payment, PaymentStatus};
+use super::super::payment::{Failure, Payment, PaymentMethod, PaymentStatus};
 use super::{Aftermath, Case, Change, Report, release};
 use crate::clock::Time;
 
@@ -60,7 +60,7 @@ pub(super) fn apply(
             payment.failure = None;
             paid(&mut change);
             // What was told of refunds before it was known to be paid counts from now on.
-            follow_refunds(&mut change.case);
+            follow(&mut change);
         }
         PaymentStatus::Failed | PaymentStatus::Canceled => {
             payment.failure = failure.cloned();
@@ -89,45 +89,72 @@ fn paid(change: &mut Change) {
             invoice.status = InvoiceStatus::Paid;
             invoice.current = Some(payment.id.clone());
         }
-        InvoiceStatus::Paying => {
-            if !invoice.also_paid.is_empty() {
+        // Kept, so that the invoice stays paid should the other one fail or be taken back.
+        InvoiceStatus::Paying | InvoiceStatus::Paid | InvoiceStatus::PartiallyRefunded | InvoiceStatus::Refunded => {
+            if invoice.status != InvoiceStatus::Paying || !invoice.also_paid.is_empty() {
                 change.alerts.push(AlertKind::PaidTwice);
             }
             invoice.also_paid.push(payment.id.clone());
-        }
-        InvoiceStatus::Paid | InvoiceStatus::PartiallyRefunded | InvoiceStatus::Refunded => {
-            change.alerts.push(AlertKind::PaidTwice);
         }
         InvoiceStatus::Void => change.alerts.push(AlertKind::PaidVoidInvoice),
     }
 }
 
-/// Payment and invoice follow the sum of the refunds, in both directions.
-pub(super) fn follow_refunds(case: &mut Case) {
-    let Case { payment, invoice, .. } = case;
+/// Payment and invoice follow what went back: refunds, in both directions, and lost disputes.
+pub(super) fn follow(change: &mut Change) {
+    let Case { payment, invoice, .. } = &mut change.case;
+    let before = payment.status;
     payment.status = after(payment.status, aftermath(payment));
-    payment.refundable_minor = match payment.status {
-        PaymentStatus::Paid | PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded => {
-            payment.amount - payment.refunds.held - payment.refunds.external()
+    let can_be_refunded =
+        matches!(payment.status, PaymentStatus::Paid | PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded);
+    let gone = payment.refunds.held + payment.refunds.external() + payment.disputes.lost;
+    payment.refundable_minor = if can_be_refunded { payment.amount - gone } else { 0 };
+    if payment.status == PaymentStatus::Returned {
+        if before != PaymentStatus::Returned {
+            reversed(change);
         }
-        _ => 0,
-    };
-    let follows =
-        matches!(invoice.status, InvoiceStatus::Paid | InvoiceStatus::PartiallyRefunded | InvoiceStatus::Refunded);
-    if follows && invoice.current.as_ref() == Some(&payment.id) {
-        invoice.status = match payment.status {
-            PaymentStatus::Paid => InvoiceStatus::Paid,
-            PaymentStatus::PartiallyRefunded => InvoiceStatus::PartiallyRefunded,
-            PaymentStatus::Refunded => InvoiceStatus::Refunded,
-            _ => invoice.status,
-        };
+        return;
+    }
+    if invoice.current.as_ref() == Some(&payment.id) {
+        let follows =
+            matches!(invoice.status, InvoiceStatus::Paid | InvoiceStatus::PartiallyRefunded | InvoiceStatus::Refunded);
+        match payment.status {
+            PaymentStatus::Paid if follows => invoice.status = InvoiceStatus::Paid,
+            PaymentStatus::PartiallyRefunded if follows => invoice.status = InvoiceStatus::PartiallyRefunded,
+            PaymentStatus::Refunded if follows => invoice.status = InvoiceStatus::Refunded,
+            _ => {}
+        }
+    } else if payment.status == PaymentStatus::Refunded {
+        // It pays nothing any more.
+        invoice.also_paid.retain(|other| *other != payment.id);
+    } else if before == PaymentStatus::Refunded && payment.status != before {
+        // The money is here again.
+        paid(change);
     }
 }
 
 fn aftermath(payment: &Payment) -> Aftermath {
-    match payment.refunds.refunded() {
+    let (refunded, lost) = (payment.refunds.refunded(), payment.disputes.lost);
+    // A bank's dispute is its return, and final.
+    let by_bank = payment.payment_method == PaymentMethod::Ach && payment.disputes.seen > 0;
+    match refunded {
+        _ if by_bank || (lost > 0 && lost + refunded >= payment.amount) => Aftermath::Reversed,
         ..=0 => Aftermath::NotRefunded,
         refunded if refunded < payment.amount => Aftermath::PartlyRefunded,
         _ => Aftermath::AllRefunded,
+    }
+}
+
+/// What a reversed payment means for its invoice: it is to be paid again, unless money went back another way too.
+fn reversed(change: &mut Change) {
+    let Case { payment, invoice, .. } = &mut change.case;
+    invoice.also_paid.retain(|other| *other != payment.id);
+    if invoice.current.as_ref() != Some(&payment.id) {
+        change.alerts.push(AlertKind::Returned);
+    } else if payment.refunds.is_none() && invoice.status == InvoiceStatus::Paid {
+        change.alerts.push(AlertKind::Returned);
+        release(change);
+    } else {
+        change.alerts.push(AlertKind::ReturnedAfterRefund);
     }
 }

@@ -3,8 +3,10 @@
 use super::super::alert::AlertKind;
 use super::super::payment::Failure;
 use super::super::refund::{Refund, RefundStatus};
-use super::payment::follow_refunds;
+use super::payment::follow;
 use super::{Case, Change, Report};
+use crate::bounds;
+use crate::clock::Time;
 
 /// The state after a report. `shown`: the gateway's object is known; a failure that it shows is final, so that an older
 /// report of success can't undo it.
@@ -14,6 +16,7 @@ pub(super) fn next(status: RefundStatus, shown: bool, report: Report) -> RefundS
     match (status, report) {
         (Processing, Report::Succeeded) => Succeeded,
         (Failed | Canceled, Report::Succeeded) if !shown => Succeeded,
+        (Failed | Canceled, Report::Pending) if !shown => Processing,
         (Processing, Report::Declined | Report::NotSent | Report::NotExecuted) => Failed,
         // It came back: the gateway says so days later.
         (Succeeded, Report::Declined) => Failed,
@@ -28,6 +31,7 @@ pub(super) fn apply(
     report: Report,
     failure: Option<&Failure>,
     reference: Option<&str>,
+    at: Time,
 ) -> Option<Change> {
     let status = next(known.status, known.reference().is_some(), report);
     // Which of the gateway's refunds it is changes what its running total means.
@@ -41,6 +45,9 @@ pub(super) fn apply(
     refund.failure = if status.holds() { None } else { failure.cloned() };
     if !status.is_unsettled() {
         refund.progress.settle();
+    } else if !known.status.is_unsettled() {
+        let tenant = refund.tenant_id.clone();
+        refund.progress.pursue(&tenant, at.plus(bounds::DAILY));
     }
     if let Some(reference) = reference {
         note_reference(refund, &mut payment.refunds.listed, reference);
@@ -55,7 +62,11 @@ pub(super) fn apply(
     if succeeded(known.status) && !succeeded(status) {
         change.alerts.push(AlertKind::RefundCameBack);
     }
-    follow_refunds(&mut change.case);
+    // Its amount had been given back, and may have been refunded again.
+    if status.holds() && !known.status.holds() {
+        change.alerts.push(AlertKind::RefundExecuted);
+    }
+    follow(&mut change);
     Some(change)
 }
 
@@ -73,7 +84,7 @@ pub fn take(case: &Case, refund: Refund) -> Change {
     let mut change = Change::of(case);
     change.case.payment.refunds.held += refund.amount;
     change.case.refund = Some(refund);
-    follow_refunds(&mut change.case);
+    follow(&mut change);
     change
 }
 
@@ -86,6 +97,6 @@ pub fn discover(case: &Case, refund: Refund) -> Change {
     refunds.held += if refund.status.holds() { refund.amount } else { 0 };
     refunds.succeeded += if refund.status == RefundStatus::Succeeded { refund.amount } else { 0 };
     change.case.refund = Some(refund);
-    follow_refunds(&mut change.case);
+    follow(&mut change);
     change
 }
