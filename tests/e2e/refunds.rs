@@ -190,6 +190,10 @@ async fn of_a_hundred_refunds_at_once_no_more_go_back_than_was_paid() {
     let done = count(201, "") + count(202, "");
     assert_eq!(done + count(409, "refund_exceeds_remaining") + count(503, "busy"), 100, "{tally:?}");
     assert!((1..=50).contains(&done), "{tally:?}");
+    assert!(
+        count(409, "refund_exceeds_remaining") == 0 || done == 50,
+        "refused although something was left: {tally:?}"
+    );
     assert_eq!(at_stripe(&world).len(), done, "{tally:?}");
     let now = world.payment(&payment).await;
     assert_eq!(now["refundable"], json!(50_000 - i64::try_from(done).unwrap() * 1_000));
@@ -310,6 +314,36 @@ async fn a_refund_that_the_gateway_refuses_since_the_money_went_back_another_way
     let now = world.payment(&payment).await;
     assert_eq!((&now["status"], &now["refundable"]), (&json!("refunded"), &json!(0)));
     Books::of(&world).await.at_rest();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_of_more_than_is_left_at_the_gateway_is_refused_in_those_words_and_calls_no_operator() {
+    let world = World::new().await;
+    let (_, payment, reference) = world.paid().await;
+    world.stack.stripe.refund_in_dashboard(&reference, Some(100)).unwrap();
+    let answer = world.refund("r1", &payment, json!({})).await;
+    assert_eq!((answer.status, answer.code()), (409, "not_refundable"), "{}", answer.body);
+    assert_eq!(world.alerts().await, ["refund_failed"]);
+    assert_eq!(world.payment(&payment).await["refundable"], json!(50_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_after_a_lost_send_is_believed_only_once_the_key_has_kept_it() {
+    for (replies, status) in [(2, 409), (1, 202)] {
+        let world = World::new().await;
+        let (_, payment, reference) = world.paid().await;
+        world.stack.stripe.refund_in_dashboard(&reference, None).unwrap();
+        // The first send is lost; what it was, nobody knows. Then the gateway refuses, and says the same once more.
+        world.stack.stripe.add_fault(on_refund(Kind::NothingReached));
+        world.stack.stripe.add_fault(on_refund(Kind::NothingReached).after(replies));
+        let answer = world.refund("r1", &payment, json!({})).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        if status == 202 {
+            world.clock.advance(Duration::from_secs(125));
+            assert_eq!(read(&world, &answer.body["id"]).await["status"], json!("failed"), "recovery sends it again");
+        }
+        assert_eq!(at_stripe(&world), [(50_000, "succeeded".to_owned())]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -155,6 +155,10 @@ fn reversed(change: &mut Change) {
         change.alerts.push(AlertKind::Returned);
         release(change);
     } else {
+        // The refund that came last counts too.
+        if invoice.status == InvoiceStatus::Paid && payment.refunds.refunded() > 0 {
+            invoice.status = InvoiceStatus::PartiallyRefunded;
+        }
         change.alerts.push(AlertKind::ReturnedAfterRefund);
     }
 }
