@@ -262,16 +262,20 @@ async fn what_the_total_tells_before_the_list_shows_it_can_not_be_refunded_again
     world.stack.stripe.refund_in_dashboard(&reference, Some(2_000)).unwrap();
     let empty = json!({ "object": "list", "data": [], "has_more": false, "url": "/v1/refunds" });
     let behind = Fault { path: "/v1/refunds".to_owned(), ..Fault::look_up(Kind::Status(200, empty)) };
-    world.stack.stripe.add_fault(behind);
+    world.stack.stripe.add_fault(behind.times(2));
     world.told(&world.events(&["charge.refunded"])[0]).await;
     let now = world.payment(&payment).await;
     assert_eq!((&now["status"], &now["refundable"]), (&json!("partially_refunded"), &json!(48_000)));
-    // Then the list shows it: the same money, not more.
+    // It is a total, not one more amount.
+    world.stack.stripe.refund_in_dashboard(&reference, Some(1_000)).unwrap();
+    world.told(&world.events(&["charge.refunded"])[1]).await;
+    assert_eq!(world.payment(&payment).await["refundable"], json!(47_000));
+    // Then the list shows both: the same money, not more.
     world.told(&world.events(&["refund.created"])[0]).await;
     let now = world.payment(&payment).await;
     assert_eq!(
         (&now["status"], &now["refundable"], &now["refunded"]),
-        (&json!("partially_refunded"), &json!(48_000), &json!(2_000))
+        (&json!("partially_refunded"), &json!(47_000), &json!(3_000))
     );
     Books::of(&world).await.at_rest();
 }
