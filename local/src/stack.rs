@@ -12,11 +12,12 @@ use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials, Region};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
+use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use shared::app::{self, App, StartError};
 use shared::clock::{Clock, Time};
 use shared::config::{Config, ConfigError};
-use shared::flow::recover;
+use shared::flow::run::Executor;
 use tokio::net::TcpListener;
 
 use crate::api_gateway::{ApiGateway, NoRouter};
@@ -183,6 +184,7 @@ impl Stack {
             ("settings".to_owned(), settings::router(app.clone())),
             ("payment-methods".to_owned(), payment_methods::router(app.clone())),
             ("refund".to_owned(), refund::router(app.clone())),
+            ("schedule".to_owned(), schedule::router(app.clone())),
             ("webhook".to_owned(), webhook::router(app.clone())),
         ]);
         let api_listener = bind(0).await?;
@@ -222,10 +224,12 @@ async fn execute(State(app): State<App>, body: axum::Json<Value>) -> axum::Json<
         Some(Ok(time)) => app.at(Clock::simulated(time)),
         Some(Err(error)) => return axum::Json(json!({ "error": format!("at: {error}") })),
     };
-    let request_id = uuid::Uuid::new_v4().to_string();
-    let deadline = app.clock.now().plus(EXECUTOR_TIME);
-    axum::Json(match recover::sweep(&app, &request_id, deadline).await {
-        Ok(swept) => json!({ "due": swept.due, "recovered": swept.recovered, "remaining": swept.remaining }),
+    let mut context = Context::default();
+    context.request_id = uuid::Uuid::new_v4().to_string();
+    context.deadline = u64::try_from(app.clock.now().plus(EXECUTOR_TIME).millis()).unwrap_or_default();
+    let event = LambdaEvent::new(json!({ "run": "daily" }), context);
+    axum::Json(match scheduled_executor::handle(&Executor::new(app), None, event).await {
+        Ok(summary) => summary,
         Err(error) => json!({ "error": error.to_string() }),
     })
 }

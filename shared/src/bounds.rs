@@ -156,3 +156,31 @@ pub const AFTERMATH_PAGES: usize = 20;
 
 /// Secrets that are kept. Anybody can ask a public URL for tenants that don't exist; those are dropped first.
 pub const SECRET_SLOTS: usize = 1_000;
+
+/// Pauses before a scheduled payment is tried again since the gateway was not to be had; then daily.
+pub const OUTAGE_PAUSES: [Duration; 3] = [Duration::from_mins(15), Duration::from_hours(1), Duration::from_hours(4)];
+
+/// How often it is put off for that before a person decides.
+pub const OUTAGES: u32 = 10;
+
+/// How far ahead a payment may be scheduled, years.
+pub const SCHEDULE_YEARS: i16 = 2;
+
+/// Scheduled payments of one shard that a run reads at a time.
+pub const DUE_PAGE: i32 = 200;
+
+/// Scheduled payments that one executor works on at a time, unless configured otherwise.
+pub const EXECUTOR_CONCURRENCY: u32 = 16;
+
+/// Scheduled payments started in a second for one gateway account, unless configured otherwise (Stripe allows 25
+/// requests a second and endpoint).
+pub const GATEWAY_RATE: u32 = 20;
+
+/// How long an executor has a shard to itself unless it says so again. For the rate only: without it nothing is unsafe.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// How often it says so.
+pub const LEASE_RENEWAL: Duration = Duration::from_secs(10);
+
+/// An executor starts no payment in the last minute of its time, or in the last third where that is less.
+pub const EXECUTOR_RESERVE: Duration = Duration::from_mins(1);

@@ -63,6 +63,14 @@ impl Time {
         Duration::try_from(gap).unwrap_or(Duration::ZERO)
     }
 
+    /// The first instant of a date in `zone`: midnight, or what comes after it where clocks skip midnight.
+    #[must_use]
+    pub fn start_of(date: Date, zone: &TimeZone) -> Self {
+        let far = if date.year() < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        let start = date.to_zoned(zone.clone()).map_or(far, |zoned| zoned.timestamp());
+        Self::from_millis(start.as_millisecond())
+    }
+
     /// The calendar date in `zone` at this instant.
     #[must_use]
     pub fn date_in(self, zone: &TimeZone) -> Date {

@@ -1,5 +1,7 @@
 //! Configuration: read from the environment once, at start, and checked as a whole.
 
+use std::num::NonZeroU32;
+
 use crate::bounds;
 
 /// The default of `STRIPE_API_BASE`.
@@ -20,6 +22,12 @@ pub struct Config {
     pub user_claim: String,
     /// Nothing new moves money.
     pub payments_paused: bool,
+    /// Scheduled payments that one executor works on at a time.
+    pub executor_concurrency: usize,
+    /// Scheduled payments that an executor starts in a second for one gateway account.
+    pub gateway_rate: NonZeroU32,
+    /// Where the daily run sends a message for each shard; none: it drains them all itself.
+    pub executor_queue_url: Option<String>,
     /// Time for one request to a gateway.
     pub gateway_timeout: std::time::Duration,
 }
@@ -90,6 +98,15 @@ impl Config {
                 false
             }
         };
+        let mut number = |name: &str, default: u32| {
+            let given = present(name).map_or(Ok(default), |text| text.parse::<u32>());
+            given.ok().and_then(NonZeroU32::new).unwrap_or_else(|| {
+                wrong.push(format!("{name} is no number above 0"));
+                NonZeroU32::MIN
+            })
+        };
+        let executor_concurrency = number("EXECUTOR_CONCURRENCY", bounds::EXECUTOR_CONCURRENCY);
+        let gateway_rate = number("GATEWAY_RATE_PER_SECOND", bounds::GATEWAY_RATE);
         if !wrong.is_empty() {
             return Err(ConfigError(wrong));
         }
@@ -100,6 +117,9 @@ impl Config {
             tenant_claim: or("TENANT_CLAIM", "tenant_id"),
             user_claim: or("USER_CLAIM", "sub"),
             payments_paused,
+            executor_concurrency: usize::try_from(executor_concurrency.get()).unwrap_or(1),
+            gateway_rate,
+            executor_queue_url: present("EXECUTOR_QUEUE_URL"),
             gateway_timeout: bounds::GATEWAY_TIMEOUT,
         })
     }
@@ -122,11 +142,19 @@ mod tests {
         let error = Config::from_lookup(|name| match name {
             "INVOICES_TABLE" => Some("invoices".to_owned()),
             "PAYMENTS_PAUSED" => Some("yes".to_owned()),
+            "GATEWAY_RATE_PER_SECOND" => Some("0".to_owned()),
             _ => None,
         })
         .unwrap_err()
         .to_string();
-        for name in ["TENANTS_TABLE", "PAYMENTS_TABLE", "AUDIT_LOG_TABLE", "WEBHOOK_EVENTS_TABLE", "PAYMENTS_PAUSED"] {
+        for name in [
+            "TENANTS_TABLE",
+            "PAYMENTS_TABLE",
+            "AUDIT_LOG_TABLE",
+            "WEBHOOK_EVENTS_TABLE",
+            "PAYMENTS_PAUSED",
+            "GATEWAY_RATE_PER_SECOND",
+        ] {
             assert!(error.contains(name), "{name} in {error}");
         }
         assert!(!error.contains("INVOICES_TABLE"), "{error}");

@@ -123,6 +123,12 @@ impl UserId {
         Self("system:recovery".to_owned())
     }
 
+    /// Who pays what is due: the executor.
+    #[must_use]
+    pub fn executor() -> Self {
+        Self("system:executor".to_owned())
+    }
+
     /// Who acts when a gateway tells: the receiver of webhooks.
     #[must_use]
     pub fn webhook() -> Self {
@@ -147,6 +153,34 @@ impl PaymentId {
     #[must_use]
     pub fn attempt(tenant: &TenantId, invoice: &InvoiceId, attempt: u32) -> Self {
         Self(ours("pay_", &["attempt", tenant.as_str(), invoice.as_str(), &attempt.to_string()]))
+    }
+}
+
+impl PaymentId {
+    /// Of a scheduled payment: its `occurrence`th.
+    #[must_use]
+    pub fn occurrence(tenant: &TenantId, schedule: &ScheduleId, occurrence: u32) -> Self {
+        Self(ours("pay_", &["occurrence", tenant.as_str(), schedule.as_str(), &occurrence.to_string()]))
+    }
+}
+
+impl ScheduleId {
+    /// Of a request with an idempotency key.
+    #[must_use]
+    pub fn keyed(tenant: &TenantId, key: &str) -> Self {
+        Self(ours("sch_", &["schedule", tenant.as_str(), key]))
+    }
+
+    /// Of a request without a key: the invoice's `attempt`th.
+    #[must_use]
+    pub fn attempt(tenant: &TenantId, invoice: &InvoiceId, attempt: u32) -> Self {
+        Self(ours("sch_", &["schedule-attempt", tenant.as_str(), invoice.as_str(), &attempt.to_string()]))
+    }
+
+    /// Made by the policy from a payment that failed for want of money.
+    #[must_use]
+    pub fn retry(tenant: &TenantId, failed: &PaymentId) -> Self {
+        Self(ours("sch_", &["retry", tenant.as_str(), failed.as_str()]))
     }
 }
 

@@ -1,6 +1,5 @@
 //! Payments: pay, list, read, cancel, resolve.
 
-mod request;
 mod response;
 
 use axum::Router;
@@ -11,15 +10,15 @@ use http::StatusCode;
 use shared::api::caller::Caller;
 use shared::api::form::{Body, Empty};
 use shared::api::idempotency::IdempotencyKey;
+use shared::api::pay_answer::{about, answer};
+use shared::api::pay_request::order;
 use shared::api::problem::Problem;
 use shared::api::resolution::resolution;
 use shared::api::{About, Params, Route, page, view};
 use shared::app::App;
-use shared::flow::pay::PayOrder;
 use shared::flow::{self, Stop, cancel, find_payment, recover, refuse, require, resolve};
-use shared::id::{InvoiceId, fingerprint};
+use shared::id::InvoiceId;
 use shared::model::payment::{Payment, PaymentStatus};
-use shared::policy::refusal::{Code, Refusal};
 use shared::policy::roles::Permission;
 
 /// The routes; the template has the same.
@@ -47,12 +46,12 @@ async fn pay(
 ) -> Response {
     let invocation = &caller.invocation;
     let mut invoice = None;
-    let outcome = match order(key, body, &mut invoice) {
+    let outcome = match order(key, body, false, &mut invoice) {
         Ok(order) => flow::pay::pay(&app, invocation, &order).await.map_err(Problem::from),
         Err(refusals) => Err(Problem::from(refusals)),
     };
     match outcome {
-        Ok(result) => response::paid(result),
+        Ok(result) => answer(result),
         Err(problem) => {
             if problem.code().status() < 500 {
                 refuse::refuse(&app, invocation, invoice.as_deref(), problem.refusals()).await;
@@ -63,23 +62,6 @@ async fn pay(
             response
         }
     }
-}
-
-/// The order of a request; `invoice` learns what the body names even where its form is wrong.
-fn order(
-    key: Result<Option<String>, Refusal>,
-    body: Result<shared::api::form::Fields, shared::api::form::Unreadable>,
-    invoice: &mut Option<String>,
-) -> Result<PayOrder, Vec<Refusal>> {
-    let fields = body.map_err(|unreadable| vec![unreadable.0])?;
-    *invoice = fields.peek("invoice_id").filter(|id| id.parse::<InvoiceId>().is_ok()).map(str::to_owned);
-    let key = key.map_err(|refusal| vec![refusal])?;
-    if key.is_none() && !fields.has("invoice_id") {
-        let detail = "A payment without invoice_id needs the header Idempotency-Key, so that a repeated request is not a second payment.";
-        return Err(vec![Refusal::new(Code::IdempotencyKeyRequired, detail)]);
-    }
-    let fingerprint = fingerprint(&["POST /payments", &fields.canonical()]);
-    Ok(PayOrder { request: request::pay(fields)?, key, fingerprint })
 }
 
 async fn list(State(app): State<App>, caller: Caller, mut params: Params) -> Result<Response, Problem> {
@@ -106,7 +88,7 @@ async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>) ->
     let payment = find_payment(&app, invocation, &id).await?;
     let (payment, next_action) = recover::touch_payment(&app, invocation, payment).await?;
     let view = view::payment(&payment, next_action.as_ref());
-    Ok(response::about(&payment, (StatusCode::OK, axum::Json(view)).into_response()))
+    Ok(about(&payment, (StatusCode::OK, axum::Json(view)).into_response()))
 }
 
 async fn cancel_payment(

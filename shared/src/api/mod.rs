@@ -6,6 +6,8 @@ pub mod caller;
 pub mod card;
 pub mod form;
 pub mod idempotency;
+pub mod pay_answer;
+pub mod pay_request;
 pub mod problem;
 pub mod resolution;
 pub mod view;

@@ -10,6 +10,7 @@ use crate::model::confirmation;
 use crate::model::invoice::{Counterparty, Invoice};
 use crate::model::payment::{Payment, PaymentStatus};
 use crate::model::refund::Refund;
+use crate::model::schedule::Schedule;
 use crate::policy::refusal::Code;
 
 /// A payment, as confirmed, read and listed.
@@ -46,6 +47,30 @@ pub fn payment(payment: &Payment, next_action: Option<&NextAction>) -> Value {
                                "expires_at": waits_until(payment) });
             members.insert("next_action".to_owned(), view);
         }
+    }
+    view
+}
+
+/// A scheduled payment, as answered, read and listed.
+#[must_use]
+pub fn schedule(schedule: &Schedule) -> Value {
+    let mut view = json!({
+        "id": schedule.id,
+        "invoice_id": schedule.invoice_id,
+        "status": schedule.status,
+        "scheduled_date": schedule.scheduled_date,
+        "due_at": schedule.due_at,
+        "amount": schedule.amount,
+        "currency": schedule.currency,
+        "payment_method": schedule.payment_method,
+        "payment_method_id": schedule.payment_method_id,
+        "approved_by": schedule.approved_by,
+        "payments": schedule.payments,
+        "created_by": schedule.created_by,
+        "created_at": schedule.created_at,
+    });
+    if let (Some(members), Some(failure)) = (view.as_object_mut(), schedule.failure) {
+        members.insert("failure".to_owned(), json!({ "code": failure }));
     }
     view
 }

@@ -6,8 +6,10 @@ use crate::clock::Time;
 use crate::id::{AlertId, time_ordered};
 use crate::model::alert::{AgentRun, Alert, AlertKind, RunAction};
 use crate::model::payment::Failure;
+use crate::model::schedule::Schedule;
 use crate::model::transition::Case;
 use crate::policy::failure;
+use crate::policy::refusal::Refusal;
 
 /// An alert about a case, raised by a change of it (`why` where that is a failure), or by an outcome that nobody knows.
 #[must_use]
@@ -84,6 +86,7 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
         severity,
         invoice_id: Some(payment.invoice_id.clone()),
         payment_id: Some(payment.id.clone()),
+        schedule_id: case.schedule.as_ref().map(|schedule| schedule.id.clone()),
         message,
         next_action: next_action.replace("{path}", &format!("/{noun}s/{id}")),
         at,
@@ -94,6 +97,32 @@ fn capitalized(noun: &str) -> &str {
     match noun {
         "refund" => "Refund",
         _ => "Payment",
+    }
+}
+
+/// An alert about a scheduled payment that is not made, since something stands against it.
+#[must_use]
+pub fn schedule_alert(schedule: &Schedule, kind: AlertKind, refusals: &[Refusal], at: Time) -> Alert {
+    let (severity, next_action) = failure::next_action(kind);
+    let why: Vec<&str> = refusals.iter().map(|refusal| refusal.detail.as_str()).collect();
+    let message = format!(
+        "Scheduled payment {} of {} for invoice {} was not made. {}",
+        schedule.id,
+        schedule.money(),
+        schedule.invoice_id,
+        why.join(" ")
+    );
+    Alert {
+        tenant_id: schedule.tenant_id.clone(),
+        alert_id: AlertId::of(&schedule.tenant_id, kind.as_str(), &format!("schedule/{}", schedule.id)),
+        kind,
+        severity,
+        invoice_id: Some(schedule.invoice_id.clone()),
+        payment_id: None,
+        schedule_id: Some(schedule.id.clone()),
+        message,
+        next_action: next_action.to_owned(),
+        at,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::recover::touch_payment;
+use super::schedule::about;
 use super::settings::no_tenant;
 use super::{Invocation, Stop, permitted, require};
 use crate::app::App;
@@ -13,6 +14,7 @@ use crate::id::{InvoiceId, fingerprint};
 use crate::model::audit::{Audited, Entry, Head, is_intact};
 use crate::model::invoice::{Counterparty, Draft, Invoice, InvoiceStatus, Kind};
 use crate::model::payment::Payment;
+use crate::model::schedule::{Schedule, ScheduleStatus};
 use crate::model::tenant::{Member, Settings};
 use crate::money::Money;
 use crate::policy::approval::{self, Approved};
@@ -148,12 +150,13 @@ pub async fn approve(app: &App, invocation: &Invocation, id: &InvoiceId) -> Resu
         }
         let changes = json!({ "status": [before, invoice.status], "approved_by": caller.user_id,
                               "approvals": invoice.approvals.len() });
-        Ok(Some(Changed { entry: invoice.record(&invocation.actor, "approve", &changes, now), freed: None }))
+        let entry = invoice.record(&invocation.actor, "approve", &changes, now);
+        Ok(Some(Changed { entry, freed: None, canceled: None }))
     })
     .await
 }
 
-/// Voids an invoice that nothing was paid on, and frees its bill.
+/// Voids an invoice that nothing was paid on, and frees its bill. What was promised for it is called off.
 ///
 /// # Errors
 /// What stands against it.
@@ -164,7 +167,10 @@ pub async fn void(app: &App, invocation: &Invocation, id: &InvoiceId) -> Result<
         app,
         invocation,
         id,
-        |invoice| vec![bill(invoice)],
+        |invoice| {
+            let schedule = invoice.schedule_id.as_ref().map(|id| Key::schedule(tenant, id));
+            [bill(invoice)].into_iter().chain(schedule).collect()
+        },
         |_, _, invoice, found| {
             let before = invoice.status;
             match before {
@@ -173,9 +179,18 @@ pub async fn void(app: &App, invocation: &Invocation, id: &InvoiceId) -> Result<
                 _ => return Err(Stop::Refused(approval::not_payable(invoice).into_iter().collect())),
             }
             invoice.status = InvoiceStatus::Void;
-            let changes = json!({ "status": [before, "void"] });
+            let mut changes = json!({ "status": [before, "void"] });
+            let promised = invoice.schedule_id.take().map(|id| found.get::<Schedule>(&Key::schedule(tenant, &id)));
+            let mut canceled = promised.transpose()?.flatten().filter(|schedule| schedule.status.is_open());
+            if let (Some(schedule), Some(members)) = (&mut canceled, changes.as_object_mut()) {
+                let was = schedule.clone();
+                schedule.become_(ScheduleStatus::Canceled);
+                schedule.revision += 1;
+                members.insert("schedule".to_owned(), about(Some(&was), schedule));
+            }
             let entry = invoice.record(&invocation.actor, "void", &changes, app.clock.now());
-            Ok(Some(Changed { entry, freed: Some(found.get(&bill(invoice))?.unwrap_or_default()) }))
+            let freed = Some(found.get(&bill(invoice))?.unwrap_or_default());
+            Ok(Some(Changed { entry, freed, canceled }))
         },
     )
     .await
@@ -185,6 +200,8 @@ struct Changed {
     entry: Entry,
     /// The bill that the invoice gives back, as it was read.
     freed: Option<Bill>,
+    /// The scheduled payment that is called off.
+    canceled: Option<Schedule>,
 }
 
 /// Reads the invoice and what else is `needed`, decides and commits, again while others change the same.
@@ -219,6 +236,9 @@ async fn change(
         commit.invoice(&app.store, &invoice, before.version);
         if let Some(bill) = &changed.freed {
             commit.release_bill(&app.store, &invoice, bill);
+        }
+        if let Some(schedule) = &changed.canceled {
+            commit.schedule(&app.store, schedule);
         }
         commit.entry(&app.store, changed.entry);
         match app.store.commit(commit, invocation.deadline).await {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::schedule::wake;
 use super::{Invocation, Stop, require};
 use crate::app::App;
 use crate::bounds;
@@ -121,7 +122,12 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         }
         commit.entry(&app.store, entry);
         match app.store.commit(commit, invocation.deadline).await {
-            Ok(()) => return Ok(Listed { method, default: becomes_default || is_default }),
+            Ok(()) => {
+                if becomes_default && !is_default {
+                    wake(app, invocation, &method).await?;
+                }
+                return Ok(Listed { method, default: becomes_default || is_default });
+            }
             Err(CommitError::Conflict(_)) if invocation.wait_for_turn(app, round).await => {}
             Err(error) => return Err(error.into()),
         }
@@ -229,7 +235,10 @@ pub async fn set_default(app: &App, invocation: &Invocation, id: &MethodId) -> R
         commit.default_method(&app.store, &method);
         commit.entry(&app.store, entry);
         match app.store.commit(commit, invocation.deadline).await {
-            Ok(()) => return Ok(Listed { method, default: true }),
+            Ok(()) => {
+                wake(app, invocation, &method).await?;
+                return Ok(Listed { method, default: true });
+            }
             Err(CommitError::Conflict(_)) if invocation.wait_for_turn(app, round).await => {}
             Err(error) => return Err(error.into()),
         }

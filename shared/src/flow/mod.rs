@@ -4,6 +4,7 @@
 
 pub mod alert;
 pub mod cancel;
+pub mod execute;
 pub mod invoice;
 pub mod member;
 pub mod method;
@@ -14,6 +15,8 @@ pub mod recover;
 pub mod refund;
 pub mod refuse;
 pub mod resolve;
+pub mod run;
+pub mod schedule;
 pub mod send;
 pub mod settings;
 pub mod settle;

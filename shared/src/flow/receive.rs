@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::alert::alert;
 use super::send::Sent;
-use super::settle::{Finding, Pace, Source, settle, was_paid};
+use super::settle::{Finding, Pace, Source, schedule_of, settle, was_paid};
 use super::{Invocation, Stop};
 use crate::app::App;
 use crate::bounds;
@@ -159,7 +159,8 @@ async fn attempt(
         found.extend(app.store.read([invoice_key.clone()], Consistency::Strong).await?);
     }
     let invoice = found.get::<Invoice>(&invoice_key)?.ok_or(Stop::Impossible("a payment without its invoice"))?;
-    let case = Case { invoice, payment, refund: None };
+    let schedule = schedule_of(app, &invoice).await?;
+    let case = Case { invoice, payment, refund: None, schedule };
     if case.payment.frozen.account != arrival.secret.account {
         // The other account can't be asked. Once its secret is back, the event is wanted again.
         let mut commit = Commit::default();
@@ -257,6 +258,7 @@ async fn unknown(
         severity,
         invoice_id: None,
         payment_id: Some(payment_id.clone()),
+        schedule_id: None,
         message: format!("Stripe tells of payment {payment_id} ({}), which is not in the books.", arrival.event.kind),
         next_action: next_action.to_owned(),
         at: now,

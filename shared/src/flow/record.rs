@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Invocation;
 use super::alert::alert;
+use super::schedule::about;
 use crate::app::App;
 use crate::model::alert::AlertKind;
 use crate::model::audit::Audited;
@@ -64,6 +65,12 @@ pub fn record(app: &App, invocation: &Invocation, before: &Case, change: Change,
         }
         commit.refund(&app.store, refund);
     }
+    if let Some(schedule) = case.schedule.as_mut().filter(|schedule| before.schedule.as_ref() != Some(schedule)) {
+        if before.schedule.is_some() {
+            schedule.revision += 1;
+        }
+        commit.schedule(&app.store, schedule);
+    }
     commit.entry(&app.store, entry);
     for alert in &alerts {
         commit.alert(&app.store, alert);
@@ -110,6 +117,9 @@ fn changes(
         payment.insert("failure".to_owned(), json!(why));
     }
     say("payment", Value::Object(payment));
+    if let Some(schedule) = after.schedule.as_ref().filter(|schedule| before.schedule.as_ref() != Some(schedule)) {
+        say("schedule", about(before.schedule.as_ref(), schedule));
+    }
     if !alerts.is_empty() {
         let alerts: Vec<_> = alerts.iter().map(|(id, kind)| json!({ "id": id, "kind": kind })).collect();
         say("alerts", json!(alerts));

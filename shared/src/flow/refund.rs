@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::record::{Told, record};
 use super::recover::{account_secret, touch, touch_payment};
 use super::send::send;
-use super::settle::{Finding, Pace, Source, reread, settle};
+use super::settle::{Finding, Pace, Source, reread, schedule_of, settle};
 use super::{Invocation, Stop, find_payment, permitted};
 use crate::app::App;
 use crate::bounds;
@@ -94,7 +94,8 @@ pub async fn refund(app: &App, invocation: &Invocation, order: &RefundOrder) -> 
         if invocation.gateway_time(app).is_none() {
             return Err(Stop::Busy);
         }
-        let before = Case { invoice, payment, refund: None };
+        let schedule = schedule_of(app, &invoice).await?;
+        let before = Case { invoice, payment, refund: None, schedule };
         match reserve(app, invocation, order, &before, money).await {
             Ok(case) => return execute(app, invocation, case, secret).await,
             Err(Stop::Busy) if invocation.wait_for_turn(app, round).await => {}

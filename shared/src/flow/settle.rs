@@ -13,9 +13,13 @@ use crate::clock::Time;
 use crate::gateway::{Outcome, Trouble};
 use crate::model::alert::{AlertKind, RunAction};
 use crate::model::event::Event;
+use crate::model::invoice::Invoice;
 use crate::model::movement::{Movement, Progress};
 use crate::model::payment::{Failure, FailureCode, Payment, PaymentStatus};
+use crate::model::schedule::{Next, Schedule};
+use crate::model::tenant::Settings;
 use crate::model::transition::{self, Case, Change, Report};
+use crate::policy::next::{self, Terms};
 use crate::policy::{failure, retry};
 use crate::store::commit::{Commit, CommitError, Part};
 use crate::store::{Consistency, Key, StoreError};
@@ -84,9 +88,10 @@ pub async fn settle(
     let mut case = known;
     let own_fence = case.movement().progress().send_until;
     let looked_up = case.clone();
+    let terms = terms(app, &case, finding).await?;
     for round in 1..=bounds::DECISIONS {
         let now = app.clock.now();
-        let (mut commit, settled) = match decide(app, &case, finding, own_fence) {
+        let (mut commit, settled) = match decide(app, &case, finding, own_fence, terms.as_ref()) {
             Decision::Apply(change, why) => applied(app, invocation, &case, *change, finding, why.as_ref()),
             Decision::Note => match (noted(app, invocation, &case, finding, pace), finding.event()) {
                 (Some(noted), _) => noted,
@@ -142,7 +147,20 @@ enum Decision {
     Note,
 }
 
-fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time) -> Decision {
+/// What the tenant has said about failures; read only where one may be written down.
+async fn terms(app: &App, case: &Case, finding: &Finding) -> Result<Option<Terms>, StoreError> {
+    let may_fail = matches!(
+        finding.sent.outcome,
+        Outcome::Declined(_) | Outcome::Refused(_) | Outcome::Canceled | Outcome::NotSent(_)
+    );
+    if !may_fail || case.refund.is_some() {
+        return Ok(None);
+    }
+    let settings = app.store.get::<Settings>(&Key::settings(&case.payment.tenant_id)).await?;
+    Ok(settings.as_ref().map(Terms::of))
+}
+
+fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time, terms: Option<&Terms>) -> Decision {
     let now = app.clock.now();
     let movement = case.movement();
     let send_until = movement.progress().send_until;
@@ -171,7 +189,12 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time) -> Decisio
         return Decision::Note;
     }
     let reference = finding.sent.seen.as_ref().map(|seen| seen.reference.as_str());
-    match transition::apply(case, report, why.as_ref(), reference, now) {
+    let executed = case.schedule.as_ref().filter(|schedule| schedule.is_executed_by(&case.payment.id));
+    let next = match (&why, terms) {
+        (Some(why), Some(terms)) => next::after(why.code, executed, terms, now),
+        _ => Next::Nothing,
+    };
+    match transition::apply(case, report, why.as_ref(), &next, reference, now) {
         Some(mut change) => {
             if change.case.movement().waits_for_customer() {
                 change.case.payment.progress.next_check_at = Some(waits_until(&change.case.payment));
@@ -347,11 +370,20 @@ pub async fn reread(app: &App, movement: Movement<'_>) -> Result<Case, StoreErro
         Some(key) => Some(found.get(key)?.ok_or_else(|| gone("refunds"))?),
         None => None,
     };
-    Ok(Case {
-        invoice: found.get(&invoice_key)?.ok_or_else(|| gone("invoices"))?,
-        payment: found.get(&payment_key)?.ok_or_else(|| gone("payments"))?,
-        refund,
-    })
+    let invoice = found.get(&invoice_key)?.ok_or_else(|| gone("invoices"))?;
+    let schedule = schedule_of(app, &invoice).await?;
+    Ok(Case { payment: found.get(&payment_key)?.ok_or_else(|| gone("payments"))?, invoice, refund, schedule })
+}
+
+/// The scheduled payment that an invoice waits for, or is being paid by.
+///
+/// # Errors
+/// The store.
+pub(super) async fn schedule_of(app: &App, invoice: &Invoice) -> Result<Option<Schedule>, StoreError> {
+    match &invoice.schedule_id {
+        Some(id) => app.store.get(&Key::schedule(&invoice.tenant_id, id)).await,
+        None => Ok(None),
+    }
 }
 
 /// Whether a case is about a payment that has been paid.

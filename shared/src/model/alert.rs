@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names;
 use crate::clock::Time;
-use crate::id::{AlertId, InvoiceId, PaymentId, RefundId, TenantId, UserId};
+use crate::id::{AlertId, InvoiceId, PaymentId, RefundId, ScheduleId, TenantId, UserId};
 
 names! {
     /// What an alert is about.
@@ -29,6 +29,8 @@ names! {
         PaidTwice = "paid_twice",
         /// A payment for a void invoice turned out to be executed.
         PaidVoidInvoice = "paid_void_invoice",
+        /// A scheduled payment is not made, since something stands against it.
+        ScheduleStopped = "schedule_stopped",
         /// A refund failed; its amount can be refunded again.
         RefundFailed = "refund_failed",
         /// A refund that was believed to have failed is under way or done after all.
@@ -85,6 +87,8 @@ pub struct Alert {
     pub invoice_id: Option<InvoiceId>,
     /// The payment.
     pub payment_id: Option<PaymentId>,
+    /// The scheduled payment.
+    pub schedule_id: Option<ScheduleId>,
     /// What happened.
     pub message: String,
     /// What to do.

@@ -70,8 +70,9 @@ impl Progress {
     }
 }
 
-/// The shard of the unsettled index: all of a tenant's movements are in one.
-fn shard(tenant: &TenantId) -> String {
+/// The shard of the indexes of what is unsettled and of what is due: all of a tenant's work is in one.
+#[must_use]
+pub fn shard(tenant: &TenantId) -> String {
     let first = u8::from_str_radix(hash_hex(&["shard", tenant.as_str()]).get(..2).unwrap_or("0"), 16).unwrap_or(0);
     (first % bounds::SHARDS).to_string()
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::movement::Progress;
 use super::names;
 use crate::clock::Time;
-use crate::id::{InvoiceId, MethodId, PaymentId, TenantId, UserId};
+use crate::id::{InvoiceId, MethodId, PaymentId, ScheduleId, TenantId, UserId};
 use crate::money::{Currency, Money};
 
 names! {
@@ -119,6 +119,9 @@ pub struct Payment {
     pub id: PaymentId,
     /// What it pays.
     pub invoice_id: InvoiceId,
+    /// The scheduled payment that it executes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_id: Option<ScheduleId>,
     /// How far it is.
     pub status: PaymentStatus,
     /// In minor units.

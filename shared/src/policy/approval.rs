@@ -169,13 +169,7 @@ pub fn answers_for(
     settings: &Settings,
     members: &BTreeMap<UserId, Member>,
 ) -> Result<Vec<UserId>, Vec<Refusal>> {
-    let checked = |approver: &Member| -> Result<Vec<UserId>, Vec<Refusal>> {
-        let against: Vec<Refusal> = limit(approver, money, Some("approved_by"))
-            .into_iter()
-            .chain(four_eyes(settings, approver, creator, Some("approved_by")))
-            .collect();
-        if against.is_empty() { Ok(vec![approver.user_id.clone()]) } else { Err(against) }
-    };
+    let checked = |approver: &Member| checked(approver, creator, money, settings);
     match named {
         Some(user) if *user == caller.user_id => {
             if !caller.may(Permission::PaymentsApprove) {
@@ -202,23 +196,50 @@ pub fn answers_for(
                 let detail = format!("{} may not approve; name an approver who has.", caller.user_id);
                 return Err(not_permitted(detail));
             }
-            let mut users = Vec::new();
-            let mut refusals = Vec::new();
-            for approval in approvals {
-                match members.get(&approval.user_id).filter(|member| member.may(Permission::PaymentsApprove)) {
-                    Some(approver) => match checked(approver) {
-                        Ok(user) => users.extend(user),
-                        Err(against) => refusals.extend(against),
-                    },
-                    None => refusals.extend(not_permitted(format!(
-                        "{} approved the invoice and has no permission payments:approve any more.",
-                        approval.user_id
-                    ))),
-                }
-            }
-            if refusals.is_empty() { Ok(users) } else { Err(refusals) }
+            let users: Vec<UserId> = approvals.iter().map(|approval| approval.user_id.clone()).collect();
+            still_answer(&users, creator, money, settings, members)
         }
     }
+}
+
+/// Whether those who approved still may, each checked again.
+///
+/// # Errors
+/// What stands against any of them.
+pub fn still_answer(
+    approvers: &[UserId],
+    creator: &UserId,
+    money: Money,
+    settings: &Settings,
+    members: &BTreeMap<UserId, Member>,
+) -> Result<Vec<UserId>, Vec<Refusal>> {
+    let mut users = Vec::new();
+    let mut refusals = Vec::new();
+    for user in approvers {
+        match members.get(user).filter(|member| member.may(Permission::PaymentsApprove)) {
+            Some(approver) => match checked(approver, creator, money, settings) {
+                Ok(user) => users.extend(user),
+                Err(against) => refusals.extend(against),
+            },
+            None => refusals.extend(not_permitted(format!(
+                "{user} approved the invoice and has no permission payments:approve any more."
+            ))),
+        }
+    }
+    if refusals.is_empty() { Ok(users) } else { Err(refusals) }
+}
+
+fn checked(
+    approver: &Member,
+    creator: &UserId,
+    money: Money,
+    settings: &Settings,
+) -> Result<Vec<UserId>, Vec<Refusal>> {
+    let against: Vec<Refusal> = limit(approver, money, Some("approved_by"))
+        .into_iter()
+        .chain(four_eyes(settings, approver, creator, Some("approved_by")))
+        .collect();
+    if against.is_empty() { Ok(vec![approver.user_id.clone()]) } else { Err(against) }
 }
 
 /// Whether a caller who names no approver answers for the payment himself; else the recorded approvers do.

@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod failure;
+pub mod next;
 pub mod pay;
 pub mod refund;
 pub mod refusal;

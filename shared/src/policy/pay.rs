@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 
+use crate::bounds;
 use crate::id::{InvoiceId, MethodId, TenantId, UserId};
-use crate::model::invoice::{Counterparty, Invoice, Kind};
+use crate::model::invoice::{Counterparty, Invoice, InvoiceStatus, Kind};
 use crate::model::method::{Method, MethodStatus, Owner};
 use crate::model::payment::PaymentMethod;
+use crate::model::schedule::Schedule;
 use crate::model::tenant::{Member, Settings};
 use crate::money::{Currency, Money};
 use crate::policy::approval;
@@ -71,8 +74,6 @@ pub enum When {
 /// What was read before the verdict.
 #[derive(Debug)]
 pub struct Facts<'a> {
-    /// Who asks.
-    pub caller: &'a Member,
     /// The tenant's settings.
     pub settings: &'a Settings,
     /// The members that were read, the caller among them.
@@ -98,47 +99,36 @@ pub struct Plan {
     pub destination: Option<String>,
     /// The money stays in the tenant's own balance at the gateway.
     pub own_balance: bool,
-    /// A later date than today.
+    /// It is promised for this date.
     pub later: Option<Date>,
 }
 
-/// Whether the payment may be made.
+/// Whether the payment may be made, now or on its date. `schedules`: it is a promise even for today.
 ///
 /// # Errors
 /// Everything that stands against it.
-pub fn decide(request: &PayRequest, facts: &Facts<'_>) -> Result<Plan, Vec<Refusal>> {
+pub fn decide(request: &PayRequest, schedules: bool, caller: &Member, facts: &Facts<'_>) -> Result<Plan, Vec<Refusal>> {
     let mut refusals = Vec::new();
     if request.tenant_id.as_ref().is_some_and(|tenant| *tenant != facts.settings.tenant_id) {
         refusals.push(Refusal::field(Code::TenantMismatch, "tenant_id", "The caller belongs to another tenant."));
     }
     let later = match request.scheduled_date {
-        When::On(date) if date < facts.today => {
-            let detail = format!("{date} is past; today is {} for the tenant.", facts.today);
-            refusals.push(Refusal::field(Code::ScheduledDatePast, "scheduled_date", detail));
-            None
-        }
-        When::On(date) if date > facts.today => Some(date),
+        When::On(date) if against_date(date, facts.today, &mut refusals) => None,
+        When::On(date) if date > facts.today || schedules => Some(date),
         When::On(_) | When::Now => None,
     };
     refusals.extend(configured(request.payment_method, facts));
     let mut approved_by = Vec::new();
-    let mut destination = None;
     match (facts.invoice, &request.target) {
         (Some(invoice), target) => {
             refusals.extend(against_invoice(invoice, target, facts));
-            refusals.extend(against_method(invoice, request, facts));
-            match approvers(invoice, request, facts) {
+            let named = request.payment_method_id.as_ref();
+            refusals.extend(against_method(invoice, request.payment_method, named, facts));
+            match approvers(invoice, request, caller, facts) {
                 Ok(users) => approved_by = users,
                 Err(against) => refusals.extend(against),
             }
-            destination = invoice.counterparty.stripe_account.clone().filter(|_| invoice.kind == Kind::Payable);
-            if invoice.kind == Kind::Payable && destination.is_none() && !own_balance_allowed(facts) {
-                refusals.push(Refusal::field(
-                    Code::CounterpartyAccountRequired,
-                    "invoice_id",
-                    "The counterparty has no stripe_account, and the tenant does not pay into its own balance.",
-                ));
-            }
+            refusals.extend(against_destination(invoice, facts));
         }
         (None, Target::Existing { invoice_id, .. }) => {
             let detail = format!("There is no invoice {invoice_id}.");
@@ -149,8 +139,94 @@ pub fn decide(request: &PayRequest, facts: &Facts<'_>) -> Result<Plan, Vec<Refus
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    let own_balance = destination.is_none() && facts.invoice.is_some_and(|invoice| invoice.kind == Kind::Payable);
-    Ok(Plan { approved_by, destination, own_balance, later })
+    Ok(plan(facts.invoice, approved_by, later))
+}
+
+/// Whether a scheduled payment that is due may be made: everything is checked again.
+///
+/// # Errors
+/// Everything that stands against it.
+pub fn decide_due(schedule: &Schedule, facts: &Facts<'_>) -> Result<Plan, Vec<Refusal>> {
+    let Some(invoice) = facts.invoice else {
+        let detail = format!("There is no invoice {}.", schedule.invoice_id);
+        return Err(vec![Refusal::new(Code::InvoiceNotFound, detail)]);
+    };
+    let mut refusals = Vec::new();
+    if invoice.schedule_id.as_ref() != Some(&schedule.id) || invoice.status != InvoiceStatus::Scheduled {
+        let detail =
+            format!("Invoice {} is {} and does not wait for {}.", invoice.invoice_id, invoice.status, schedule.id);
+        refusals.push(Refusal::new(Code::InvoiceNotApproved, detail));
+    }
+    if invoice.money() != schedule.money() {
+        let detail = format!("The invoice is over {}, the promise over {}.", invoice.money(), schedule.money());
+        refusals.push(Refusal::new(Code::AmountMismatch, detail));
+    }
+    refusals.extend(configured(schedule.payment_method, facts));
+    refusals.extend(facts.amount_refusal.iter().map(|detail| Refusal::new(Code::AmountOutOfRange, detail.clone())));
+    let named = schedule.payment_method_id.as_ref();
+    refusals.extend(against_method(invoice, schedule.payment_method, named, facts));
+    refusals.extend(against_destination(invoice, facts));
+    let answer = approval::still_answer(
+        &schedule.approved_by,
+        &invoice.created_by,
+        invoice.money(),
+        facts.settings,
+        facts.members,
+    );
+    match answer {
+        Ok(users) if refusals.is_empty() => Ok(plan(Some(invoice), users, None)),
+        Ok(_) => Err(refusals),
+        Err(against) => {
+            refusals.extend(against);
+            Err(refusals)
+        }
+    }
+}
+
+fn plan(invoice: Option<&Invoice>, approved_by: Vec<UserId>, later: Option<Date>) -> Plan {
+    let payable = invoice.filter(|invoice| invoice.kind == Kind::Payable);
+    let destination = payable.and_then(|invoice| invoice.counterparty.stripe_account.clone());
+    let own_balance = destination.is_none() && payable.is_some();
+    Plan { approved_by, destination, own_balance, later }
+}
+
+fn against_destination(invoice: &Invoice, facts: &Facts<'_>) -> Option<Refusal> {
+    let own_balance = invoice.kind == Kind::Payable && invoice.counterparty.stripe_account.is_none();
+    (own_balance && !own_balance_allowed(facts)).then(|| {
+        Refusal::field(
+            Code::CounterpartyAccountRequired,
+            "invoice_id",
+            "The counterparty has no stripe_account, and the tenant does not pay into its own balance.",
+        )
+    })
+}
+
+/// Whether a date is past or too far ahead; says so.
+pub fn against_date(date: Date, today: Date, refusals: &mut Vec<Refusal>) -> bool {
+    const FIELD: &str = "scheduled_date";
+    if date < today {
+        let detail = format!("{date} is past; today is {today} for the tenant.");
+        refusals.push(Refusal::field(Code::ScheduledDatePast, FIELD, detail));
+        return true;
+    }
+    let is_too_far = today.checked_add(bounds::SCHEDULE_YEARS.years()).is_ok_and(|last| date > last);
+    if is_too_far {
+        let detail = format!("{date} is more than {} years ahead.", bounds::SCHEDULE_YEARS);
+        refusals.push(Refusal::field(Code::ScheduledDateTooFar, FIELD, detail));
+    }
+    is_too_far
+}
+
+/// What stands against the method that a change of a scheduled payment names. Its gateway account is looked at when it
+/// is due.
+#[must_use]
+pub fn against_named(
+    invoice: &Invoice,
+    payment_method: PaymentMethod,
+    id: &MethodId,
+    method: Option<&Method>,
+) -> Vec<Refusal> {
+    against(invoice, payment_method, Some(id), method, None)
 }
 
 /// The owner whose default method pays `invoice` when none is named.
@@ -212,14 +288,29 @@ fn against_invoice(invoice: &Invoice, target: &Target, facts: &Facts<'_>) -> Vec
     refusals
 }
 
-fn against_method(invoice: &Invoice, request: &PayRequest, facts: &Facts<'_>) -> Vec<Refusal> {
+fn against_method(
+    invoice: &Invoice,
+    payment_method: PaymentMethod,
+    named: Option<&MethodId>,
+    facts: &Facts<'_>,
+) -> Vec<Refusal> {
+    against(invoice, payment_method, named, facts.method, facts.account)
+}
+
+fn against(
+    invoice: &Invoice,
+    payment_method: PaymentMethod,
+    named: Option<&MethodId>,
+    method: Option<&Method>,
+    account: Option<&str>,
+) -> Vec<Refusal> {
     const FIELD: &str = "payment_method_id";
     let owner = default_owner(invoice.kind, &invoice.counterparty);
-    let Some(method) = facts.method else {
-        let detail = match (&request.payment_method_id, owner) {
+    let Some(method) = method else {
+        let detail = match (named, owner) {
             (Some(id), _) => format!("There is no payment method {id}."),
             (None, Some(owner)) => {
-                format!("{owner} has no default method for {}; add one or name one.", request.payment_method)
+                format!("{owner} has no default method for {payment_method}; add one or name one.")
             }
             (None, None) => "The counterparty has no customer_id, so it has no default method.".to_owned(),
         };
@@ -239,11 +330,11 @@ fn against_method(invoice: &Invoice, request: &PayRequest, facts: &Facts<'_>) ->
             format!("{} is blocked: its owner did not authorize it.", method.id),
         )),
     }
-    if method.serves() != request.payment_method {
-        let detail = format!("{} is for {}, not {}.", method.id, method.serves(), request.payment_method);
+    if method.serves() != payment_method {
+        let detail = format!("{} is for {}, not {payment_method}.", method.id, method.serves());
         refusals.push(Refusal::field(Code::PaymentMethodMismatch, FIELD, detail));
     }
-    if facts.account.is_some_and(|account| account != method.account) {
+    if account.is_some_and(|account| account != method.account) {
         let detail = format!("{} was added in another gateway account than the tenant's secret names.", method.id);
         refusals.push(Refusal::field(Code::PaymentMethodMismatch, FIELD, detail));
     }
@@ -255,13 +346,18 @@ fn against_method(invoice: &Invoice, request: &PayRequest, facts: &Facts<'_>) ->
     refusals
 }
 
-fn approvers(invoice: &Invoice, request: &PayRequest, facts: &Facts<'_>) -> Result<Vec<UserId>, Vec<Refusal>> {
+fn approvers(
+    invoice: &Invoice,
+    request: &PayRequest,
+    caller: &Member,
+    facts: &Facts<'_>,
+) -> Result<Vec<UserId>, Vec<Refusal>> {
     let recorded = match request.target {
         Target::Existing { .. } => Some(invoice.approvals.as_slice()),
         Target::New(_) => None,
     };
     approval::answers_for(
-        facts.caller,
+        caller,
         request.approved_by.as_ref(),
         recorded,
         &invoice.created_by,

@@ -53,6 +53,7 @@ codes! {
     TenantNotFound = "tenant_not_found", 404, "No such tenant";
     MemberNotFound = "member_not_found", 404, "No such member";
     InvoiceNotFound = "invoice_not_found", 404, "No such invoice";
+    ScheduledPaymentNotFound = "scheduled_payment_not_found", 404, "No such scheduled payment";
     RefundNotFound = "refund_not_found", 404, "No such refund";
     PaymentNotFound = "payment_not_found", 404, "No such payment";
     PaymentMethodNotFound = "payment_method_not_found", 404, "No such payment method";
@@ -68,6 +69,8 @@ codes! {
     DuplicateInvoice = "duplicate_invoice", 409, "The bill is entered already";
     SecondApprovalRequired = "second_approval_required", 409, "A second approval is required";
     LocksOut = "locks_out", 409, "Nobody could approve any more";
+    ScheduleExecuting = "schedule_executing", 409, "The scheduled payment is being executed";
+    ScheduleClosed = "schedule_closed", 409, "The scheduled payment is over";
     NotRefundable = "not_refundable", 409, "Can't be refunded";
     RefundExceedsRemaining = "refund_exceeds_remaining", 409, "More than is left to refund";
     NotCancelable = "not_cancelable", 409, "Can't be canceled";
@@ -90,6 +93,7 @@ codes! {
     CounterpartyAccountRequired = "counterparty_account_required", 422, "The counterparty needs an account";
     PaymentMismatch = "payment_mismatch", 422, "Not what the record says";
     ReferenceInvalid = "reference_invalid", 422, "The gateway does not know this as a usable method";
+    ScheduledDateTooFar = "scheduled_date_too_far", 422, "The date is too far ahead";
     ScheduledDatePast = "scheduled_date_past", 422, "The date is past";
     Internal = "internal", 500, "Something is wrong on our side";
     NotYet = "not_yet", 501, "Not built yet";

@@ -32,6 +32,8 @@ pub enum Part {
     Payment,
     /// The refund: absent, or its revision.
     Refund,
+    /// The scheduled payment: absent, or its revision.
+    Schedule,
     /// The event: not dealt with yet.
     Event,
     /// A payment method.

@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use data_encoding::BASE64URL_NOPAD;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::commit::text;
-use super::{Consistency, Item, Key, Store, StoreError, Table};
+use super::{Consistency, Item, Key, Store, StoreError, Table, parse};
 use crate::bounds;
 use crate::clock::Time;
-use crate::id::{InvoiceId, PaymentId, TenantId, fingerprint};
+use crate::id::{InvoiceId, MethodId, PaymentId, ScheduleId, TenantId, UserId, fingerprint};
 use crate::model::invoice::Invoice;
 use crate::model::method::Method;
+use crate::model::movement::shard;
 use crate::model::payment::{Gateway, Payment, reference_key};
 use crate::model::refund::{Refund, refund_of};
+use crate::model::schedule::Schedule;
 
 /// Which page of a list.
 #[derive(Clone, Debug)]
@@ -55,6 +58,23 @@ struct List {
     sort: &'static str,
     /// What the sort key of the table begins with.
     prefix: &'static str,
+}
+
+/// A scheduled payment in the index of what is due: enough to read all that decides about it in one go.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Due {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// Which.
+    pub schedule_id: ScheduleId,
+    /// What it pays.
+    pub invoice_id: InvoiceId,
+    /// With which method, where one was named.
+    #[serde(default)]
+    pub payment_method_id: Option<MethodId>,
+    /// Who answers for it.
+    #[serde(default)]
+    pub approved_by: Vec<UserId>,
 }
 
 /// A page of what is read whole, newest first; `id` tells the items apart.
@@ -126,6 +146,73 @@ impl Store {
         };
         let list = List { table: Table::Payments, index, partition, sort: "id", prefix: "ref_" };
         self.page(&list, tenant, page, |_| true).await
+    }
+
+    /// A tenant's scheduled payments, newest first.
+    ///
+    /// # Errors
+    /// [`ListError`].
+    pub async fn schedules(
+        &self,
+        tenant: &TenantId,
+        page: &PageRequest,
+        keep: impl Fn(&Schedule) -> bool,
+    ) -> Result<Page<Schedule>, ListError> {
+        let partition = ("tenant_id", tenant.to_string());
+        let list = List {
+            table: Table::ScheduledPayments,
+            index: "by-created",
+            partition,
+            sort: "schedule_id",
+            prefix: "sch_",
+        };
+        self.page(&list, tenant, page, keep).await
+    }
+
+    /// A tenant's scheduled payments that are due in a span of time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due_of(&self, tenant: &TenantId, from: Time, to: Time) -> Result<Vec<ScheduleId>, StoreError> {
+        let query = self
+            .db
+            .query()
+            .table_name(self.name(Table::ScheduledPayments))
+            .index_name("due")
+            .key_condition_expression("due_shard = :shard AND due_at BETWEEN :from AND :to")
+            .filter_expression("tenant_id = :tenant")
+            .expression_attribute_values(":shard", text(shard(tenant)))
+            .expression_attribute_values(":from", text(from.to_string()))
+            .expression_attribute_values(":to", text(to.to_string()))
+            .expression_attribute_values(":tenant", text(tenant.as_str()));
+        let mut pages = query.into_paginator().items().send();
+        let mut due = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| StoreError::unavailable(&error))?;
+            due.extend(Key::of(Table::ScheduledPayments, &item).and_then(|key| key.sort.parse().ok()));
+        }
+        Ok(due)
+    }
+
+    /// A page of the scheduled payments of one shard that are due, oldest first, and whether there are more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due(&self, shard: u8, now: Time, after: Option<Item>) -> Result<(Vec<Due>, Option<Item>), StoreError> {
+        let query = self
+            .db
+            .query()
+            .table_name(self.name(Table::ScheduledPayments))
+            .index_name("due")
+            .key_condition_expression("due_shard = :shard AND due_at <= :now")
+            .expression_attribute_values(":shard", text(shard.to_string()))
+            .expression_attribute_values(":now", text(now.to_string()))
+            .set_exclusive_start_key(after)
+            .limit(bounds::DUE_PAGE);
+        let answer = query.send().await.map_err(|error| StoreError::unavailable(&error))?;
+        let items = answer.items.unwrap_or_default();
+        let due = items.into_iter().map(|item| parse(Table::ScheduledPayments, item)).collect::<Result<_, _>>()?;
+        Ok((due, answer.last_evaluated_key))
     }
 
     /// A tenant's payment methods, newest first.

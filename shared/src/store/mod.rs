@@ -15,9 +15,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::bounds;
-use crate::clock::Clock;
+use crate::clock::{Clock, Time};
 use crate::config::Tables;
-use crate::id::{InvoiceId, MethodId, PaymentId, RefundId, TenantId, UserId};
+use crate::id::{InvoiceId, MethodId, PaymentId, RefundId, ScheduleId, TenantId, UserId};
 use crate::model::audit::Entry;
 use crate::model::event::Event;
 use crate::model::tenant::Member;
@@ -151,6 +151,12 @@ impl Key {
     #[must_use]
     pub fn refund(tenant: &TenantId, refund: &RefundId) -> Self {
         Self::new(Table::Payments, tenant, refund.as_str())
+    }
+
+    /// A scheduled payment.
+    #[must_use]
+    pub fn schedule(tenant: &TenantId, schedule: &ScheduleId) -> Self {
+        Self::new(Table::ScheduledPayments, tenant, schedule.as_str())
     }
 
     /// An event of a gateway.
@@ -340,6 +346,35 @@ impl Store {
     /// [`StoreError`].
     pub async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
         self.read([key.clone()], Consistency::Strong).await?.get(key)
+    }
+
+    /// Takes, or keeps, the lease on a shard of what is due until `until`; `false`: another has it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lease(&self, shard: u8, owner: &str, until: Time) -> Result<bool, StoreError> {
+        let key =
+            Key { table: Table::ScheduledPayments, partition: format!("shard#{shard}"), sort: "lease".to_owned() };
+        let taken = self
+            .db
+            .update_item()
+            .table_name(self.name(key.table))
+            .set_key(Some(key.attributes()))
+            .update_expression("SET #owner = :owner, leased_until = :until")
+            .condition_expression("attribute_not_exists(leased_until) OR leased_until <= :now OR #owner = :owner")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", AttributeValue::S(owner.to_owned()))
+            .expression_attribute_values(":until", AttributeValue::S(until.to_string()))
+            .expression_attribute_values(":now", AttributeValue::S(self.clock.now().to_string()))
+            .send()
+            .await;
+        match taken {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+                Ok(false)
+            }
+            Err(error) => Err(StoreError::unavailable(&error)),
+        }
     }
 
     /// A tenant's members, as they are now.

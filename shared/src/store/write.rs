@@ -10,7 +10,7 @@ use super::list::number_key;
 use super::{Bill, CustomerRecord, Item, Key, Store, StoreError, Table};
 use crate::bounds;
 use crate::clock::Time;
-use crate::id::{InvoiceId, PaymentId, TenantId, UserId};
+use crate::id::{InvoiceId, PaymentId, ScheduleId, TenantId, UserId};
 use crate::model::alert::{AgentRun, Alert, AlertStatus};
 use crate::model::audit::Entry;
 use crate::model::event::Event;
@@ -18,6 +18,7 @@ use crate::model::invoice::Invoice;
 use crate::model::method::Method;
 use crate::model::payment::Payment;
 use crate::model::refund::Refund;
+use crate::model::schedule::Schedule;
 use crate::model::tenant::{Member, Settings};
 
 /// What must hold for an item to be put.
@@ -145,6 +146,12 @@ impl Commit {
         self.put(store, Part::Refund, &key, refund, revised(refund.progress.revision));
     }
 
+    /// A scheduled payment, in the same way.
+    pub fn schedule(&mut self, store: &Store, schedule: &Schedule) {
+        let key = Key::schedule(&schedule.tenant_id, &schedule.id);
+        self.put(store, Part::Schedule, &key, schedule, revised(schedule.revision));
+    }
+
     /// An event of a gateway is dealt with, once. DynamoDB forgets it when no gateway would deliver it any more.
     pub fn event(&mut self, store: &Store, event: &Event, now: Time) {
         let item = EventItem { kind: &event.kind, at: now, expires_at: now.plus(bounds::EVENT_TTL).seconds() };
@@ -222,6 +229,7 @@ impl Commit {
         let about = [
             ("invoice_id", alert.invoice_id.as_ref().map(InvoiceId::as_str)),
             ("payment_id", alert.payment_id.as_ref().map(PaymentId::as_str)),
+            ("schedule_id", alert.schedule_id.as_ref().map(ScheduleId::as_str)),
         ];
         let about = about.into_iter().filter_map(|(name, id)| Some((name, id?)));
         let names: String = about.clone().map(|(name, _)| format!("{name} = :{name}, ")).collect();

@@ -14,6 +14,7 @@ use crate::model::alert::{AlertKind, RunAction};
 use crate::model::movement::Progress;
 use crate::model::payment::{Failure, FailureCode, Payment, PaymentStatus};
 use crate::model::refund::{FrozenRefund, Refund, RefundStatus, refund_of};
+use crate::model::schedule::Next;
 use crate::model::transition::{self, Case, Change, Report};
 use crate::money::Money;
 use crate::policy::retry;
@@ -171,7 +172,8 @@ fn refund_shown(
         }
         return Ok(Some((commit, case)));
     }
-    let Some(change) = transition::apply(&case, report, why.as_ref(), Some(&shown.reference), now) else {
+    let Some(change) = transition::apply(&case, report, why.as_ref(), &Next::Nothing, Some(&shown.reference), now)
+    else {
         return Ok(None);
     };
     let sent = Sent::found(case.movement(), listed.seen.answer);

@@ -7,6 +7,7 @@
 
 mod payment;
 mod refund;
+mod schedule;
 mod standing;
 
 use std::fmt::{Display, Write as _};
@@ -17,9 +18,11 @@ use super::movement::{Movement, Progress};
 use super::names;
 use super::payment::{Failure, Payment, PaymentStatus};
 use super::refund::{Refund, RefundStatus};
+use super::schedule::{Next, Schedule};
 use crate::clock::Time;
 
 pub use self::refund::{discover, take};
+pub use self::schedule::wait_for_method;
 pub use self::standing::{Standing, standing, told};
 
 names! {
@@ -56,7 +59,8 @@ names! {
     }
 }
 
-/// What one movement of money settles on: the invoice, its payment and, where money goes back, the refund.
+/// What one movement of money settles on: the invoice, its payment, the refund where money goes back, and the scheduled
+/// payment where one is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
     /// The root.
@@ -65,6 +69,8 @@ pub struct Case {
     pub payment: Payment,
     /// The refund, where it is about one.
     pub refund: Option<Refund>,
+    /// The scheduled payment that the invoice waits for, or is being paid by.
+    pub schedule: Option<Schedule>,
 }
 
 impl Case {
@@ -111,19 +117,20 @@ impl Change {
 
 /// What `report` makes of a case; `None`: nothing changes.
 ///
-/// `failure` says why, where the report is one of failure; `reference` is the gateway's id of the object, where there
-/// is one.
+/// `failure` says why, where the report is one of failure, and `next` what becomes of the promise to pay then;
+/// `reference` is the gateway's id of the object, where there is one.
 #[must_use]
 pub fn apply(
     case: &Case,
     report: Report,
     failure: Option<&Failure>,
+    next: &Next,
     reference: Option<&str>,
     at: Time,
 ) -> Option<Change> {
     match &case.refund {
         Some(known) => refund::apply(case, known, report, failure, reference, at),
-        None => payment::apply(case, report, failure, reference, at),
+        None => payment::apply(case, report, failure, next, reference, at),
     }
 }
 

@@ -3,7 +3,8 @@
 use super::super::alert::AlertKind;
 use super::super::invoice::InvoiceStatus;
 use super::super::payment::{Failure, Payment, PaymentMethod, PaymentStatus};
-use super::{Aftermath, Case, Change, Report, release};
+use super::super::schedule::Next;
+use super::{Aftermath, Case, Change, Report, release, schedule};
 use crate::clock::Time;
 
 /// The state after a report.
@@ -38,10 +39,11 @@ pub(super) fn apply(
     case: &Case,
     report: Report,
     failure: Option<&Failure>,
+    next: &Next,
     reference: Option<&str>,
     at: Time,
 ) -> Option<Change> {
-    let status = next(case.payment.status, report);
+    let status = self::next(case.payment.status, report);
     if status == case.payment.status {
         return None;
     }
@@ -59,6 +61,7 @@ pub(super) fn apply(
             payment.paid_at = Some(at);
             payment.failure = None;
             paid(&mut change);
+            schedule::paid(&mut change.case);
             // What was told of refunds before it was known to be paid counts from now on.
             follow(&mut change);
         }
@@ -67,6 +70,7 @@ pub(super) fn apply(
             let is_current = case.invoice.current.as_ref() == Some(&case.payment.id);
             if is_current && case.invoice.status == InvoiceStatus::Paying {
                 release(&mut change);
+                schedule::failed(&mut change, failure, next, at);
             }
         }
         _ => {}
@@ -130,6 +134,7 @@ pub(super) fn follow(change: &mut Change) {
     } else if before == PaymentStatus::Refunded && payment.status != before {
         // The money is here again.
         paid(change);
+        schedule::paid(&mut change.case);
     }
 }
 

@@ -57,6 +57,7 @@ struct Desk {
     invoice: Invoice,
     payments: Vec<Payment>,
     refunds: Vec<Refund>,
+    schedule: Option<Schedule>,
     alerts: Vec<AlertKind>,
 }
 
@@ -89,6 +90,7 @@ impl Desk {
                 tenant_id: tenant.clone(),
                 id: PaymentId::keyed(&tenant, key),
                 invoice_id: invoice.invoice_id.clone(),
+                schedule_id: None,
                 status: *status,
                 amount: 500,
                 currency: invoice.currency,
@@ -120,7 +122,7 @@ impl Desk {
             .collect();
         invoice.status = InvoiceStatus::Paying;
         invoice.current = Some(payments[1].id.clone());
-        Self { invoice, payments, refunds: Vec::new(), alerts: Vec::new() }
+        Self { invoice, payments, refunds: Vec::new(), schedule: None, alerts: Vec::new() }
     }
 
     fn case(&self, payment: usize, refund: Option<usize>) -> Case {
@@ -128,6 +130,7 @@ impl Desk {
             invoice: self.invoice.clone(),
             payment: self.payments[payment].clone(),
             refund: refund.map(|refund| self.refunds[refund].clone()),
+            schedule: self.schedule.clone(),
         }
     }
 
@@ -135,6 +138,7 @@ impl Desk {
         let Some(Change { case, alerts }) = change else { return };
         self.invoice = case.invoice;
         self.payments[payment] = case.payment;
+        self.schedule = case.schedule;
         match (refund, case.refund) {
             (Some(refund), Some(after)) => self.refunds[refund] = after,
             (None, Some(new)) => self.refunds.push(new),
@@ -156,12 +160,12 @@ impl Desk {
     }
 
     fn report(&mut self, payment: usize, report: Report) {
-        let change = apply(&self.case(payment, None), report, None, Some("pi_1"), now());
+        let change = apply(&self.case(payment, None), report, None, &Next::Nothing, Some("pi_1"), now());
         self.apply(payment, None, change);
     }
 
     fn refund_report(&mut self, payment: usize, refund: usize, report: Report, reference: Option<&str>) {
-        let change = apply(&self.case(payment, Some(refund)), report, None, reference, now());
+        let change = apply(&self.case(payment, Some(refund)), report, None, &Next::Nothing, reference, now());
         self.apply(payment, Some(refund), change);
     }
 

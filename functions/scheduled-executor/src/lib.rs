@@ -1,0 +1,108 @@
+//! The executor: EventBridge starts it daily and every 15 minutes, a queue hands it shards.
+//!
+//! Any event of EventBridge's runs everything that is due, and recovery. With a queue the daily run sends one message
+//! for each shard instead, and the same function drains the shard of each message; one that it could not drain in its
+//! time gets another message.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::DisplayErrorContext;
+use lambda_runtime::{Error, LambdaEvent};
+use serde_json::{Value, json};
+use shared::app::{App, retries, timeouts};
+use shared::bounds;
+use shared::clock::Time;
+use shared::flow::run::{Executor, Run, Summary};
+
+/// The queue of shards.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+/// A message could not be sent.
+#[derive(Debug, thiserror::Error)]
+#[error("the queue took no message for shard {shard}: {reason}")]
+pub struct NotSent {
+    shard: u8,
+    reason: String,
+}
+
+impl Queue {
+    /// At `url`.
+    #[must_use]
+    pub fn new(client: Client, url: String) -> Self {
+        Self { client, url }
+    }
+
+    /// As the environment has it; `None`: there is none.
+    pub async fn from_env(app: &App) -> Option<Self> {
+        let url = app.config.executor_queue_url.clone()?;
+        let aws = aws_config::defaults(aws_config::BehaviorVersion::latest());
+        let aws = aws.retry_config(retries()).timeout_config(timeouts()).load().await;
+        Some(Self::new(Client::new(&aws), url))
+    }
+
+    async fn send(&self, shard: u8) -> Result<(), NotSent> {
+        let body = json!({ "shard": shard }).to_string();
+        let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
+        sent.map(drop).map_err(|error| NotSent { shard, reason: DisplayErrorContext(&error).to_string() })
+    }
+}
+
+/// Handles one event: `{"run": "daily"}`, `{"run": "sweep"}`, or a batch of the queue.
+///
+/// # Errors
+/// What keeps the whole run from its work; the invocation is tried again then. Of a batch, only the messages that failed
+/// are.
+pub async fn handle(executor: &Executor, queue: Option<&Queue>, event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let started_at = executor.app.clock.now();
+    let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+    let run = Run { request_id: event.context.request_id.clone(), started_at, deadline: Time::from_millis(deadline) };
+    if let Some(records) = event.payload.get("Records").and_then(Value::as_array) {
+        return Ok(batch(executor, queue, &run, records).await);
+    }
+    let summary = match queue.filter(|_| event.payload.get("run") == Some(&json!("daily"))) {
+        Some(queue) => {
+            for shard in 0..bounds::SHARDS {
+                queue.send(shard).await?;
+            }
+            let mut summary = Summary::default();
+            executor.recover(&run, &mut summary).await?;
+            summary
+        }
+        None => executor.run(&run).await?,
+    };
+    tracing::info!(summary = %json!(summary), "run");
+    Ok(json!(summary))
+}
+
+/// Drains the shard of each message; answers which messages are to be delivered again.
+async fn batch(executor: &Executor, queue: Option<&Queue>, run: &Run, records: &[Value]) -> Value {
+    let mut failures = Vec::new();
+    for record in records {
+        let id = record.get("messageId").and_then(Value::as_str).unwrap_or_default();
+        let body = record.get("body").and_then(Value::as_str).unwrap_or_default();
+        let shard = serde_json::from_str::<Value>(body).ok().and_then(|body| body.get("shard")?.as_u64());
+        let shard = shard.and_then(|shard| u8::try_from(shard).ok()).filter(|shard| *shard < bounds::SHARDS);
+        let done = match shard {
+            Some(shard) => message(executor, queue, run, shard).await,
+            None => Err("the message names no shard".into()),
+        };
+        if let Err(error) = done {
+            tracing::error!(%error, message = id, "a message is to be delivered again");
+            failures.push(json!({ "itemIdentifier": id }));
+        }
+    }
+    json!({ "batchItemFailures": failures })
+}
+
+async fn message(executor: &Executor, queue: Option<&Queue>, run: &Run, shard: u8) -> Result<(), Error> {
+    let mut summary = Summary::default();
+    executor.drain(run, shard, &mut summary).await?;
+    tracing::info!(shard, summary = %json!(summary), "shard");
+    match queue.filter(|_| summary.remaining > 0) {
+        Some(queue) => Ok(queue.send(shard).await?),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,229 @@
+//! Executing: paying what was promised, on its day, through the same flow as a pay-now.
+//!
+//! There is no claim and no lease: the reservation is the claim. It takes the schedule `pending → executing` on
+//! condition of its revision, and the payment's id comes from schedule and occurrence; two executors at once are safe,
+//! and one that is killed leaves an ordinary unsettled payment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::alert::schedule_alert;
+use super::pay::execute;
+use super::pay::read::secret;
+use super::pay::reserve::{Intent, Origin, reserve};
+use super::schedule::about;
+use super::{Invocation, Stop};
+use crate::app::App;
+use crate::bounds;
+use crate::gateway::stripe::amount;
+use crate::id::UserId;
+use crate::model::alert::AlertKind;
+use crate::model::audit::Audited;
+use crate::model::invoice::Invoice;
+use crate::model::method::{Method, default_key};
+use crate::model::payment::PaymentStatus;
+use crate::model::schedule::{Schedule, ScheduleStatus};
+use crate::model::tenant::{Member, Settings};
+use crate::model::transition::{Case, wait_for_method};
+use crate::policy::pay::{Facts, Plan, decide_due, default_owner};
+use crate::policy::refusal::{Code, Refusal};
+use crate::secrets::StripeSecret;
+use crate::store::commit::{Commit, CommitError};
+use crate::store::list::Due;
+use crate::store::{Consistency, Items, Key, Table};
+
+/// What came of a scheduled payment that was due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Executed {
+    /// Paid.
+    Paid,
+    /// Its payment is under way.
+    Pending,
+    /// It is promised for another time.
+    Rescheduled,
+    /// It waits for a method or for a person.
+    Failed,
+    /// Not due any more: another executor, or its owner, was faster; or it still waits for a method.
+    Skipped,
+}
+
+/// Everything that decides about a scheduled payment.
+struct Ready {
+    schedule: Schedule,
+    invoice: Option<Invoice>,
+    settings: Settings,
+    members: BTreeMap<UserId, Member>,
+    method: Option<Method>,
+    secret: Option<Arc<StripeSecret>>,
+}
+
+/// Pays one scheduled payment that is due, unless something stands against it now.
+///
+/// # Errors
+/// The store. It stays due then.
+pub async fn execute_due(app: &App, invocation: &Invocation, due: &Due) -> Result<Executed, Stop> {
+    for round in 1..=bounds::DECISIONS {
+        let Some(ready) = read(app, due).await? else { return Ok(Executed::Skipped) };
+        let now = app.clock.now();
+        if !ready.schedule.status.is_awaited() || ready.schedule.due_at > now {
+            return Ok(Executed::Skipped);
+        }
+        let facts = Facts {
+            settings: &ready.settings,
+            members: &ready.members,
+            invoice: ready.invoice.as_ref(),
+            method: ready.method.as_ref(),
+            account: ready.secret.as_ref().map(|secret| secret.account.as_str()),
+            amount_refusal: amount::to_wire(ready.schedule.money()).err().map(|error| format!("{error}.")),
+            today: now.date_in(&ready.settings.zone()),
+        };
+        let done = match decide_due(&ready.schedule, &facts) {
+            Ok(plan) if is_worth_trying(&ready) => pay(app, invocation, &ready, &plan).await,
+            Ok(_) => put_off(app, invocation, &ready, &[]).await,
+            Err(refusals) => put_off(app, invocation, &ready, &refusals).await,
+        };
+        match done {
+            Err(Stop::Busy) if invocation.wait_for_turn(app, round).await => {}
+            done => return done,
+        }
+    }
+    Err(Stop::Busy)
+}
+
+/// One that waits for another method goes on only with another one than that which failed.
+fn is_worth_trying(ready: &Ready) -> bool {
+    let method = ready.method.as_ref().map(|method| &method.id);
+    ready.schedule.status != ScheduleStatus::AwaitingMethod
+        || (ready.schedule.payment_method_id.is_none() && method != ready.schedule.failed_method.as_ref())
+}
+
+/// Everything in one go; a second read where the owner's default method has to be found.
+async fn read(app: &App, due: &Due) -> Result<Option<Ready>, Stop> {
+    let tenant = &due.tenant_id;
+    let schedule_key = Key::schedule(tenant, &due.schedule_id);
+    let invoice_key = Key::invoice(tenant, &due.invoice_id);
+    let settings_key = Key::settings(tenant);
+    let mut keys = vec![schedule_key.clone(), invoice_key.clone(), settings_key.clone()];
+    keys.extend(due.approved_by.iter().map(|user| Key::member(tenant, user)));
+    keys.extend(due.payment_method_id.as_ref().map(|id| Key::method(tenant, id)));
+    let mut found = app.store.read(keys.clone(), Consistency::Strong).await?;
+    let Some(schedule) = found.get::<Schedule>(&schedule_key)? else { return Ok(None) };
+    let Some(settings) = found.get::<Settings>(&settings_key)? else { return Ok(None) };
+    let invoice = found.get::<Invoice>(&invoice_key)?;
+    let method_key = method_key(&schedule, invoice.as_ref());
+    // The index may be behind: what it did not say is read too.
+    let more: Vec<Key> = schedule
+        .approved_by
+        .iter()
+        .map(|user| Key::member(tenant, user))
+        .chain(method_key.clone())
+        .filter(|key| !keys.contains(key))
+        .collect();
+    if !more.is_empty() {
+        found.extend(app.store.read(more, Consistency::Strong).await?);
+    }
+    let method = method_key.map(|key| found.get(&key)).transpose()?.flatten();
+    let members = members(&found, &schedule)?;
+    let secret = secret(app, tenant, schedule.payment_method).await?;
+    Ok(Some(Ready { schedule, invoice, settings, members, method, secret }))
+}
+
+fn members(found: &Items, schedule: &Schedule) -> Result<BTreeMap<UserId, Member>, Stop> {
+    let mut members = BTreeMap::new();
+    for user in &schedule.approved_by {
+        let member = found.get::<Member>(&Key::member(&schedule.tenant_id, user))?;
+        members.extend(member.map(|member| (user.clone(), member)));
+    }
+    Ok(members)
+}
+
+fn method_key(schedule: &Schedule, invoice: Option<&Invoice>) -> Option<Key> {
+    let tenant = &schedule.tenant_id;
+    if let Some(id) = &schedule.payment_method_id {
+        return Some(Key::method(tenant, id));
+    }
+    let owner = invoice.and_then(|invoice| default_owner(invoice.kind, &invoice.counterparty))?;
+    Some(Key::new(Table::PaymentMethods, tenant, default_key(&owner, schedule.payment_method)))
+}
+
+async fn pay(app: &App, invocation: &Invocation, ready: &Ready, plan: &Plan) -> Result<Executed, Stop> {
+    let (Some(secret), Some(invoice), Some(method)) = (&ready.secret, &ready.invoice, &ready.method) else {
+        return Err(Stop::Impossible("decided without a secret, an invoice or a method"));
+    };
+    if invocation.gateway_time(app).is_none() {
+        return Ok(Executed::Skipped);
+    }
+    let intent = Intent {
+        invoice,
+        method,
+        payment_method: ready.schedule.payment_method,
+        secret,
+        plan,
+        created_by: &ready.schedule.created_by,
+        origin: Origin::Schedule(&ready.schedule),
+    };
+    let case = match reserve(app, invocation, &intent).await {
+        Ok(case) => case,
+        Err(CommitError::Conflict(_)) => return Err(Stop::Busy),
+        Err(error) => return Err(error.into()),
+    };
+    let (case, _) = execute(app, invocation, case, Arc::clone(secret)).await;
+    Ok(outcome(&case))
+}
+
+fn outcome(case: &Case) -> Executed {
+    match (case.payment.status, case.schedule.as_ref().map(|schedule| schedule.status)) {
+        (PaymentStatus::Processing | PaymentStatus::RequiresAction, _) => Executed::Pending,
+        (PaymentStatus::Failed | PaymentStatus::Canceled, Some(ScheduleStatus::Pending)) => Executed::Rescheduled,
+        (PaymentStatus::Failed | PaymentStatus::Canceled, _) => Executed::Failed,
+        _ => Executed::Paid,
+    }
+}
+
+/// Something stands against it: it waits for another method, where that is all, or for a person. Nothing was sent.
+async fn put_off(app: &App, invocation: &Invocation, ready: &Ready, refusals: &[Refusal]) -> Result<Executed, Stop> {
+    let now = app.clock.now();
+    let Some(invoice) = &ready.invoice else { return Err(Stop::Impossible("a schedule without its invoice")) };
+    let mut schedule = ready.schedule.clone();
+    schedule.revision += 1;
+    let mut commit = Commit::default();
+    let for_method = refusals.iter().all(|refusal| is_about_method(refusal.code));
+    if ready.schedule.status == ScheduleStatus::AwaitingMethod && for_method {
+        // It still waits; somebody has been called.
+        wait_for_method(&mut schedule, now.plus(bounds::DAILY), now);
+        commit.schedule(&app.store, &schedule);
+        app.store.commit(commit, invocation.deadline).await?;
+        return Ok(Executed::Skipped);
+    }
+    let kind = if for_method {
+        wait_for_method(&mut schedule, now.plus(bounds::DAILY), now);
+        AlertKind::PaymentMethodInvalid
+    } else {
+        schedule.become_(ScheduleStatus::InReview);
+        AlertKind::ScheduleStopped
+    };
+    let alert = schedule_alert(&schedule, kind, refusals, now);
+    let codes: Vec<&str> = refusals.iter().map(|refusal| refusal.code.as_str()).collect();
+    let changes = json!({ "schedule": about(Some(&ready.schedule), &schedule), "codes": codes,
+                          "alerts": [{ "id": alert.alert_id, "kind": alert.kind }] });
+    let mut after = invoice.clone();
+    let entry = after.record(&invocation.actor, "put_off", &changes, now);
+    commit.invoice(&app.store, &after, invoice.version);
+    commit.schedule(&app.store, &schedule);
+    commit.entry(&app.store, entry);
+    commit.alert(&app.store, &alert);
+    app.store.commit(commit, invocation.deadline).await?;
+    Ok(Executed::Failed)
+}
+
+fn is_about_method(code: Code) -> bool {
+    matches!(
+        code,
+        Code::PaymentMethodRequired
+            | Code::PaymentMethodInactive
+            | Code::PaymentMethodBlocked
+            | Code::PaymentMethodMismatch
+    )
+}

@@ -1,0 +1,225 @@
+//! What is read before the verdict on a pay request, and when it is asked for again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{PayOrder, key_reused};
+use crate::app::App;
+use crate::flow::settings::no_tenant;
+use crate::flow::{Invocation, Stop, permitted};
+use crate::gateway::stripe::amount;
+use crate::id::{InvoiceId, PaymentId, ScheduleId, TenantId, UserId};
+use crate::model::invoice::{Draft, Invoice, InvoiceStatus};
+use crate::model::method::{Method, Owner, default_key};
+use crate::model::payment::{Payment, PaymentMethod};
+use crate::model::schedule::Schedule;
+use crate::model::tenant::{Member, Settings};
+use crate::policy::approval;
+use crate::policy::pay::{Facts, Target, default_owner};
+use crate::policy::refusal::{Code, Refusal};
+use crate::policy::roles::Permission;
+use crate::secrets::{SecretError, StripeSecret};
+use crate::store::{Consistency, Items, Key, StoreError, Table};
+
+/// What was read before the verdict.
+pub(in crate::flow) struct Read {
+    pub caller: Member,
+    pub settings: Settings,
+    members: BTreeMap<UserId, Member>,
+    pub invoice: Option<Invoice>,
+    pub method: Option<Method>,
+    pub secret: Option<Arc<StripeSecret>>,
+    /// What the key has made before; a payment wins over a schedule.
+    pub existing: Option<Existing>,
+}
+
+/// What the same key has made before.
+pub(in crate::flow) enum Existing {
+    Payment(Box<Payment>),
+    Schedule(Box<Schedule>),
+}
+
+impl Read {
+    /// The payment that is paying the invoice right now.
+    pub fn running(&self) -> Option<PaymentId> {
+        self.invoice
+            .as_ref()
+            .filter(|invoice| invoice.status == InvoiceStatus::Paying)
+            .and_then(|invoice| invoice.current.clone())
+    }
+
+    pub fn facts(&self, app: &App) -> Facts<'_> {
+        let invoice = self.invoice.as_ref();
+        Facts {
+            settings: &self.settings,
+            members: &self.members,
+            invoice,
+            method: self.method.as_ref(),
+            account: self.secret.as_ref().map(|secret| secret.account.as_str()),
+            amount_refusal: invoice
+                .and_then(|invoice| amount::to_wire(invoice.money()).err())
+                .map(|error| format!("{error}.")),
+            today: app.clock.now().date_in(&self.settings.zone()),
+        }
+    }
+}
+
+/// Everything in one round trip; a second for a customer's default method or the recorded approvers.
+pub(super) async fn read(
+    app: &App,
+    invocation: &Invocation,
+    order: &PayOrder,
+    consistency: Consistency,
+) -> Result<Read, Stop> {
+    let tenant = invocation.tenant();
+    let request = &order.request;
+    let caller_key = Key::member(tenant, &invocation.actor.user_id);
+    let invoice_key = Key::invoice(tenant, &invoice_id(invocation, order)?);
+    let keyed = order.key.as_ref().map(|key| keys_of(tenant, key));
+    let method_key = |owner: Option<Owner>| match &request.payment_method_id {
+        Some(id) => Some(Key::method(tenant, id)),
+        None => owner.map(|owner| Key::new(Table::PaymentMethods, tenant, default_key(&owner, request.payment_method))),
+    };
+    let likely_owner = match &request.target {
+        Target::New(new) => default_owner(new.kind, &new.counterparty),
+        // Right for payables; a receivable's customer stands in the invoice.
+        Target::Existing { .. } => Some(Owner::Tenant),
+    };
+    let mut keys = vec![Key::settings(tenant), caller_key.clone(), invoice_key.clone()];
+    keys.extend(keyed.clone().into_iter().flatten());
+    keys.extend(method_key(likely_owner));
+    keys.extend(request.approved_by.as_ref().map(|user| Key::member(tenant, user)));
+
+    let (found, secret) =
+        tokio::join!(app.store.read(keys.clone(), consistency), secret(app, tenant, request.payment_method));
+    let mut found = found?;
+    let caller = permitted(found.get(&caller_key)?, Permission::PaymentsCreate)?;
+    let Some(settings) = found.get::<Settings>(&Key::settings(tenant))? else {
+        return Err(no_tenant());
+    };
+    let existing = keyed.map(|keys| existing(&found, &keys)).transpose()?.flatten();
+    let mut read = Read {
+        caller,
+        settings,
+        members: BTreeMap::new(),
+        invoice: found.get(&invoice_key)?,
+        method: None,
+        secret: None,
+        existing,
+    };
+    if read.existing.is_some() {
+        return Ok(read);
+    }
+    built(request.payment_method, &read.settings)?;
+    read.secret = secret?;
+    if let Target::New(_) = request.target {
+        match (&read.invoice, consistency) {
+            (None, _) => read.invoice = Some(draft(app, invocation, order)?),
+            // The invoice is read strongly: its payment may be there too, and only this read behind.
+            (Some(_), Consistency::Invoices) => {
+                return Box::pin(self::read(app, invocation, order, Consistency::Strong)).await;
+            }
+            (Some(_), Consistency::Strong) => return Err(Stop::refused(key_reused())),
+        }
+    }
+
+    let method_key = method_key(read.invoice.as_ref().and_then(|i| default_owner(i.kind, &i.counterparty)));
+    let recorded: Vec<UserId> = match (&read.invoice, &request.target) {
+        (Some(invoice), Target::Existing { .. })
+            if request.approved_by.is_none()
+                && !approval::answers_alone(&read.caller, &invoice.created_by, &read.settings) =>
+        {
+            invoice.approvals.iter().map(|approval| approval.user_id.clone()).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut more: Vec<Key> = recorded.iter().map(|user| Key::member(tenant, user)).collect();
+    more.extend(method_key.clone());
+    more.retain(|key| !keys.contains(key));
+    if !more.is_empty() {
+        found.extend(app.store.read(more, consistency).await?);
+    }
+    read.method = method_key.as_ref().map(|key| found.get(key)).transpose()?.flatten();
+    for user in recorded.iter().chain(&request.approved_by).chain([&invocation.actor.user_id]) {
+        if let Some(member) = found.get(&Key::member(tenant, user))? {
+            read.members.insert(user.clone(), member);
+        }
+    }
+    Ok(read)
+}
+
+/// The keys of what an idempotency key may have made: a payment, and a schedule.
+fn keys_of(tenant: &TenantId, key: &str) -> [Key; 2] {
+    [Key::payment(tenant, &PaymentId::keyed(tenant, key)), Key::schedule(tenant, &ScheduleId::keyed(tenant, key))]
+}
+
+fn existing(found: &Items, [payment, schedule]: &[Key; 2]) -> Result<Option<Existing>, StoreError> {
+    if let Some(payment) = found.get::<Payment>(payment)? {
+        return Ok(Some(Existing::Payment(Box::new(payment))));
+    }
+    Ok(found.get::<Schedule>(schedule)?.map(|schedule| Existing::Schedule(Box::new(schedule))))
+}
+
+/// What the key has made, as it is now.
+pub(super) async fn made_by(app: &App, tenant: &TenantId, key: &str) -> Result<Option<Existing>, Stop> {
+    let keys = keys_of(tenant, key);
+    let found = app.store.read(keys.clone(), Consistency::Strong).await?;
+    Ok(existing(&found, &keys)?)
+}
+
+/// The tenant's secret for a payment method; `None`: there is none.
+pub(in crate::flow) async fn secret(
+    app: &App,
+    tenant: &TenantId,
+    method: PaymentMethod,
+) -> Result<Option<Arc<StripeSecret>>, SecretError> {
+    if method != PaymentMethod::Stripe {
+        return Ok(None);
+    }
+    match app.secrets.stripe(tenant).await {
+        Ok(secret) => Ok(Some(secret)),
+        Err(SecretError::Missing(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Refuses, in plain words, what the tenant has enabled and this version can't do.
+pub(in crate::flow) fn built(method: PaymentMethod, settings: &Settings) -> Result<(), Stop> {
+    let enabled = match method {
+        PaymentMethod::Stripe => false,
+        PaymentMethod::Ach => settings.gateways.ach.as_ref().is_some_and(|ach| ach.enabled),
+        PaymentMethod::Paypal => settings.gateways.paypal.as_ref().is_some_and(|paypal| paypal.enabled),
+    };
+    if enabled {
+        let detail = format!("Payments by {method} are not built yet; use stripe.");
+        return Err(Stop::refused(Refusal::field(Code::NotYet, "payment_method", detail)));
+    }
+    Ok(())
+}
+
+/// The invoice that the order is for; one that it makes has its id from the key.
+pub(super) fn invoice_id(invocation: &Invocation, order: &PayOrder) -> Result<InvoiceId, Stop> {
+    match (&order.request.target, &order.key) {
+        (Target::Existing { invoice_id, .. }, _) => Ok(invoice_id.clone()),
+        (Target::New(_), Some(key)) => Ok(InvoiceId::keyed(invocation.tenant(), key)),
+        (Target::New(_), None) => Err(Stop::Impossible("a payment without invoice and without key")),
+    }
+}
+
+/// The invoice that a payment makes, before it is written.
+fn draft(app: &App, invocation: &Invocation, order: &PayOrder) -> Result<Invoice, Stop> {
+    let Target::New(new) = &order.request.target else { return Err(Stop::Impossible("no invoice to make")) };
+    Ok(Invoice::enter(Draft {
+        tenant_id: invocation.tenant().clone(),
+        invoice_id: invoice_id(invocation, order)?,
+        invoice_number: None,
+        kind: new.kind,
+        counterparty: new.counterparty.clone(),
+        money: new.money,
+        due_date: None,
+        description: Some(new.description.clone()),
+        created_by: invocation.actor.user_id.clone(),
+        created_at: app.clock.now(),
+        fingerprint: order.fingerprint.clone(),
+    }))
+}

@@ -1,0 +1,103 @@
+//! What a payment's outcome means for the scheduled payment of its invoice.
+
+use super::super::invoice::InvoiceStatus;
+use super::super::payment::{Failure, Payment};
+use super::super::schedule::{Next, Schedule, ScheduleStatus};
+use super::{Case, Change};
+use crate::clock::Time;
+use crate::id::ScheduleId;
+
+/// The invoice is paid, by whichever payment: nothing is promised any more.
+pub(super) fn paid(case: &mut Case) {
+    let Case { payment, invoice, schedule, .. } = case;
+    if invoice.status == InvoiceStatus::Paying {
+        return;
+    }
+    invoice.schedule_id = None;
+    let Some(schedule) = schedule.as_mut().filter(|schedule| schedule.status.is_open()) else { return };
+    let by_it = schedule.is_executed_by(&payment.id);
+    schedule.become_(if by_it { ScheduleStatus::Completed } else { ScheduleStatus::Canceled });
+    schedule.failure = None;
+}
+
+/// The payment that was paying the invoice has failed, and the invoice is free, or paid by another.
+pub(super) fn failed(change: &mut Change, failure: Option<&Failure>, next: &Next, at: Time) {
+    let Case { payment, invoice, schedule, .. } = &mut change.case;
+    if invoice.status != InvoiceStatus::Approved {
+        return paid(&mut change.case);
+    }
+    let code = failure.map(|failure| failure.code);
+    match schedule.as_mut().filter(|schedule| schedule.is_executed_by(&payment.id)) {
+        Some(schedule) => {
+            schedule.failure = code;
+            match next {
+                Next::Again { at, for_funds, .. } => {
+                    schedule.due_at = *at;
+                    schedule.become_(ScheduleStatus::Pending);
+                    let counter = if *for_funds { &mut schedule.retries } else { &mut schedule.outages };
+                    *counter += 1;
+                }
+                Next::AwaitMethod(until) => {
+                    wait_for_method(schedule, *until, at);
+                    schedule.failed_method = payment.payment_method_id.clone();
+                    // The default of the day it goes on is taken then.
+                    schedule.payment_method_id = None;
+                }
+                Next::Review | Next::Nothing => schedule.become_(ScheduleStatus::InReview),
+            }
+            invoice.status = InvoiceStatus::Scheduled;
+        }
+        None => {
+            if let Next::Again { date, at: due_at, .. } = next {
+                invoice.attempts += 1;
+                let promised = promise(payment, *date, *due_at, at, code);
+                invoice.schedule_id = Some(promised.id.clone());
+                invoice.status = InvoiceStatus::Scheduled;
+                *schedule = Some(promised);
+            }
+        }
+    }
+}
+
+/// A scheduled payment waits for another method, and is looked at again `until` then.
+pub fn wait_for_method(schedule: &mut Schedule, until: Time, now: Time) {
+    schedule.waits_since.get_or_insert(now);
+    schedule.become_(ScheduleStatus::AwaitingMethod);
+    schedule.due_at = until;
+}
+
+/// The promise that a failed payment leads to.
+fn promise(
+    payment: &Payment,
+    date: jiff::civil::Date,
+    due_at: Time,
+    now: Time,
+    failure: Option<super::super::payment::FailureCode>,
+) -> Schedule {
+    let mut schedule = Schedule {
+        tenant_id: payment.tenant_id.clone(),
+        id: ScheduleId::retry(&payment.tenant_id, &payment.id),
+        invoice_id: payment.invoice_id.clone(),
+        status: ScheduleStatus::Pending,
+        scheduled_date: date,
+        due_at,
+        due_shard: None,
+        amount: payment.amount,
+        currency: payment.currency,
+        payment_method: payment.payment_method,
+        payment_method_id: payment.payment_method_id.clone(),
+        approved_by: payment.approved_by.clone(),
+        created_by: payment.created_by.clone(),
+        created_at: now,
+        fingerprint: String::new(),
+        payments: Vec::new(),
+        retries: 1,
+        outages: 0,
+        waits_since: None,
+        failed_method: None,
+        failure,
+        revision: 1,
+    };
+    schedule.become_(ScheduleStatus::Pending);
+    schedule
+}
