@@ -45,6 +45,8 @@ names! {
         ReturnedAfterRefund = "returned_after_refund",
         /// What a connected account was paid was taken back from it without a refund of ours.
         TransferReversed = "transfer_reversed",
+        /// What the gateway tells can't be applied, for instance since its key may not read enough.
+        EventNotApplied = "event_not_applied",
         /// The gateway tells of a payment or refund that carries an id of ours which is not in the books.
         UnknownToUs = "unknown_to_us",
     }

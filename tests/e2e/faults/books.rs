@@ -66,7 +66,10 @@ impl Books {
             let entries = world.items("AUDIT_LOG_TABLE", "entity", &entity).await;
             trails.insert(invoice.invoice_id.to_string(), entries.into_iter().map(parse).collect());
         }
-        let text = |item: &HashMap<String, AttributeValue>, name: &str| item[name].as_s().unwrap().clone();
+        // Not every alert is about an invoice.
+        let text = |item: &HashMap<String, AttributeValue>, name: &str| {
+            item.get(name).map(|value| value.as_s().unwrap().clone()).unwrap_or_default()
+        };
         let items = world.items("PAYMENTS_TABLE", "tenant_id", TENANT).await;
         let alerts = world.items("ALERTS_TABLE", "tenant_id", TENANT).await;
         Self {
