@@ -28,6 +28,7 @@ mod recovery;
 mod refunds;
 mod replay;
 mod resolution;
+mod review;
 mod routes;
 mod settings;
 mod store_faults;

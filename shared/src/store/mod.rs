@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounds;
 use crate::clock::Clock;
 use crate::config::Tables;
-use crate::id::{InvoiceId, MethodId, PaymentId, RefundId, TenantId, UserId};
+use crate::id::{AlertId, InvoiceId, MethodId, PaymentId, RefundId, TenantId, UserId};
 use crate::model::audit::Entry;
 use crate::model::event::Event;
 use crate::model::tenant::Member;
@@ -87,6 +87,12 @@ impl Table {
         }
     }
 
+    /// The value of a key attribute, of the table or of an index of it.
+    fn attribute(self, name: &str, value: String) -> AttributeValue {
+        // The one number among the keys.
+        if self == Self::AuditLog && name == "seq" { AttributeValue::N(value) } else { AttributeValue::S(value) }
+    }
+
     const fn label(self) -> &'static str {
         match self {
             Self::Tenants => "tenants",
@@ -102,11 +108,12 @@ impl Table {
     }
 }
 
-/// The key of an item with text keys.
+/// The key of an item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     table: Table,
     partition: String,
+    /// Of the audit log the number, as text.
     sort: String,
 }
 
@@ -165,17 +172,26 @@ impl Key {
         Self::new(Table::PaymentMethods, tenant, method.as_str())
     }
 
+    /// An alert.
+    #[must_use]
+    pub fn alert(tenant: &TenantId, alert: &AlertId) -> Self {
+        Self::new(Table::Alerts, tenant, alert.as_str())
+    }
+
     fn attributes(&self) -> Item {
         let (partition, sort) = self.table.keys();
         HashMap::from([
             (partition.to_owned(), AttributeValue::S(self.partition.clone())),
-            (sort.to_owned(), AttributeValue::S(self.sort.clone())),
+            (sort.to_owned(), self.table.attribute(sort, self.sort.clone())),
         ])
     }
 
     fn of(table: Table, item: &Item) -> Option<Self> {
         let (partition, sort) = table.keys();
-        let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+        let text = |name: &str| match item.get(name)? {
+            AttributeValue::S(text) | AttributeValue::N(text) => Some(text.clone()),
+            _ => None,
+        };
         Some(Self { table, partition: text(partition)?, sort: text(sort)? })
     }
 }
