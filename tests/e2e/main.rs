@@ -32,6 +32,7 @@ mod review;
 mod routes;
 mod settings;
 mod store_faults;
+mod trail;
 mod validation;
 mod webhooks;
 mod world;
