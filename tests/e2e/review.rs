@@ -67,6 +67,16 @@ async fn notes(world: &World, alert: &str) -> Vec<String> {
     records.map(|record| record["changes"]["note"].as_str().unwrap().to_owned()).collect()
 }
 
+/// The indexes in which the tenant's alerts stand.
+async fn indexes(world: &World) -> Vec<&'static str> {
+    let items = world.items("ALERTS_TABLE", "tenant_id", TENANT).await;
+    let keys = [("open_tenant", "open"), ("resolved_tenant", "resolved")];
+    items
+        .iter()
+        .flat_map(|item| keys.iter().filter(|(key, _)| item.contains_key(*key)).map(|(_, index)| *index))
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_a_person_is_listed_by_its_last_occurrence_and_leaves_when_it_is_resolved() {
     let world = World::new().await;
@@ -149,8 +159,10 @@ async fn an_alert_that_is_raised_again_waits_again_and_its_trail_goes_on() {
             assert_eq!(open.get(gone), None, "{gone}");
         }
         assert_eq!(world.listed(TENANT, "/alerts?status=resolved", 100).await, Vec::<Value>::new());
+        assert_eq!(indexes(&world).await, ["open"]);
         assert_eq!(resolve(&world, ADMIN, &alert, json!({ "note": note, "count": count })).await.status, 200);
         assert_eq!(world.listed(TENANT, "/alerts", 100).await, Vec::<Value>::new());
+        assert_eq!(indexes(&world).await, ["resolved"]);
         fail(&world, &invoice, &method).await;
     }
     assert_eq!(notes(&world, &alert).await, ["one", "two", "three"]);
