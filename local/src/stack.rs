@@ -183,6 +183,7 @@ impl Stack {
             ("settings".to_owned(), settings::router(app.clone())),
             ("payment-methods".to_owned(), payment_methods::router(app.clone())),
             ("refund".to_owned(), refund::router(app.clone())),
+            ("review".to_owned(), review::router(app.clone())),
             ("webhook".to_owned(), webhook::router(app.clone())),
         ]);
         let api_listener = bind(0).await?;

@@ -11,6 +11,7 @@ use local::stack::{Options, Stack};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::clock::{Clock, Time};
+use shared::model::audit::Entry;
 
 /// The tenant of most tests.
 pub const TENANT: &str = "acme";
@@ -248,6 +249,30 @@ impl World {
             .expression_attribute_values(":partition", AttributeValue::S(partition.to_owned()))
             .consistent_read(true);
         query.send().await.unwrap().items.unwrap_or_default()
+    }
+
+    /// The audit trail of any entity, straight from the table.
+    pub async fn entries(&self, entity: &str) -> Vec<Entry> {
+        let items = self.items("AUDIT_LOG_TABLE", "entity", entity).await;
+        items.into_iter().map(|item| serde_dynamo::aws_sdk_dynamodb_1::from_item(item).unwrap()).collect()
+    }
+
+    /// A list, page by page, `limit` items at a time.
+    pub async fn listed(&self, tenant: &str, path: &str, limit: usize) -> Vec<Value> {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        let separator = if path.contains('?') { '&' } else { '?' };
+        loop {
+            let page = format!("{path}{separator}limit={limit}{cursor}");
+            let answer = self.of(tenant, ADMIN).get(&page).await.unwrap();
+            assert_eq!(answer.status, 200, "{page}: {}", answer.body);
+            let items = answer.body["items"].as_array().unwrap();
+            assert!(items.len() <= limit, "{page}: {}", items.len());
+            found.extend(items.iter().cloned());
+            match answer.body["cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return found,
+            }
+        }
     }
 
     /// One attribute of all of the tenant's alerts or agent runs, in the order of that text.

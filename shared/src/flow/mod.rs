@@ -14,6 +14,7 @@ pub mod recover;
 pub mod refund;
 pub mod refuse;
 pub mod resolve;
+pub mod review;
 pub mod send;
 pub mod settings;
 pub mod settle;
