@@ -185,6 +185,7 @@ impl Stack {
             ("payment-methods".to_owned(), payment_methods::router(app.clone())),
             ("refund".to_owned(), refund::router(app.clone())),
             ("schedule".to_owned(), schedule::router(app.clone())),
+            ("review".to_owned(), review::router(app.clone())),
             ("webhook".to_owned(), webhook::router(app.clone())),
         ]);
         let api_listener = bind(0).await?;

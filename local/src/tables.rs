@@ -105,7 +105,7 @@ fn index(index: &Index) -> Result<GlobalSecondaryIndex, BuildError> {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_dynamodb::types::{AttributeValue, ProjectionType, StreamViewType, TableStatus};
+    use aws_sdk_dynamodb::types::{AttributeValue, StreamViewType, TableStatus};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -140,7 +140,7 @@ mod tests {
             let mut expected: Vec<_> = table
                 .indexes
                 .iter()
-                .map(|i| (i.name.as_str(), key_schema(&i.key).unwrap(), Some(ProjectionType::KeysOnly)))
+                .map(|i| (i.name.as_str(), key_schema(&i.key).unwrap(), Some(i.projection.clone())))
                 .collect();
             expected.sort_by_key(|(name, ..)| *name);
             assert_eq!(indexes, expected, "{}", table.suffix);

@@ -19,6 +19,9 @@ pub const MEMBERS: usize = 1_000;
 /// Bytes of a name or description: items stay under 1 KB, the size of one write unit.
 pub const NAME_BYTES: usize = 100;
 
+/// Bytes of a note, in which a person says what they found or did.
+pub const NOTE_BYTES: usize = 200;
+
 /// Bytes of an invoice number; it stands in the invoice, and in the description that a payment freezes.
 pub const NUMBER_BYTES: usize = 64;
 

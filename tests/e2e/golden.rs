@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use shared::model::transition;
+use shared::policy::next;
 use shared::policy::refusal::Code;
 use shared::policy::roles;
 
@@ -16,6 +17,11 @@ fn the_states_of_a_payment_are_those_that_were_agreed() {
 #[test]
 fn the_states_of_a_refund_are_those_that_were_agreed() {
     insta::assert_snapshot!("refund_states", transition::refund_table());
+}
+
+#[test]
+fn the_policy_for_failures_is_the_one_that_was_agreed() {
+    insta::assert_snapshot!("failure_policy", next::table());
 }
 
 #[test]
@@ -34,7 +40,7 @@ fn the_codes_and_their_statuses_are_those_that_clients_know() {
 
 #[test]
 fn architecture_md_prints_the_tables_from_the_code() {
-    for table in [transition::payment_table(), transition::refund_table(), roles::table()] {
+    for table in [transition::payment_table(), transition::refund_table(), next::table(), roles::table()] {
         assert!(
             ARCHITECTURE.contains(table.trim()),
             "ARCHITECTURE.md lacks this table as the code prints it:\n{table}"

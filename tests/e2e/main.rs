@@ -10,6 +10,7 @@
     reason = "a test that meets what it does not expect has failed"
 )]
 
+mod aftermath;
 mod approval;
 mod audit;
 mod cards;
@@ -28,9 +29,12 @@ mod recovery;
 mod refunds;
 mod replay;
 mod resolution;
+mod review;
 mod routes;
+mod schedules;
 mod settings;
 mod store_faults;
+mod trail;
 mod validation;
 mod webhooks;
 mod world;

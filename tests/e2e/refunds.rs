@@ -188,7 +188,9 @@ async fn of_a_hundred_refunds_at_once_no_more_go_back_than_was_paid() {
         assert_eq!(read(&world, &later.body["id"]).await["status"], json!("succeeded"));
     }
     let done = count(201, "") + count(202, "");
-    assert_eq!(done + count(409, "refund_exceeds_remaining") + count(503, "busy"), 100, "{tally:?}");
+    // Reserved, and then no time was left to send: certainly not executed, and given back.
+    let failed = count(502, "gateway_unavailable");
+    assert_eq!(done + failed + count(409, "refund_exceeds_remaining") + count(503, "busy"), 100, "{tally:?}");
     assert!((1..=50).contains(&done), "{tally:?}");
     assert!(
         count(409, "refund_exceeds_remaining") == 0 || done == 50,
@@ -197,9 +199,8 @@ async fn of_a_hundred_refunds_at_once_no_more_go_back_than_was_paid() {
     assert_eq!(at_stripe(&world).len(), done, "{tally:?}");
     let now = world.payment(&payment).await;
     assert_eq!(now["refundable"], json!(50_000 - i64::try_from(done).unwrap() * 1_000));
-    assert_eq!(world.trail(&invoice).await.len(), 4 + 2 * done, "one entry for each change");
+    assert_eq!(world.trail(&invoice).await.len(), 4 + 2 * (done + failed), "one entry for each change");
     Books::of(&world).await.at_rest();
-    println!("{tally:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,8 @@ fn template_and_routers_have_the_same_routes() {
         .chain(of("settings", settings::routes()))
         .chain(of("payment-methods", payment_methods::routes()))
         .chain(of("refund", refund::routes()))
+        .chain(of("schedule", schedule::routes()))
+        .chain(of("review", review::routes()))
         .collect();
     let in_template: BTreeSet<String> = Template::bundled()
         .unwrap()

@@ -11,6 +11,7 @@ use local::stack::{Options, Stack};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::clock::{Clock, Time};
+use shared::model::audit::Entry;
 
 /// The tenant of most tests.
 pub const TENANT: &str = "acme";
@@ -71,8 +72,8 @@ impl World {
             json!({ "account": account, "secret_key": key, "webhook_secrets": [format!("whsec_CANARY_{tenant}")] });
         self.stack.secrets.put(&format!("passerelle/{tenant}/stripe"), &secret).unwrap();
         let operator = seed::operator(&self.stack, tenant).unwrap();
-        let settings =
-            json!({ "name": tenant, "timezone": "America/New_York", "gateways": { "stripe": { "enabled": true } } });
+        let settings = json!({ "name": tenant, "timezone": "America/New_York", "on_insufficient_funds": "fail",
+                                "gateways": { "stripe": { "enabled": true } } });
         assert_eq!(operator.put("/tenant", &settings).await.unwrap().status, 200);
         let admin = json!({ "roles": ["admin"], "approval_limits": { "*": null } });
         assert_eq!(operator.put(&format!("/members/{ADMIN}"), &admin).await.unwrap().status, 200);
@@ -106,8 +107,8 @@ impl World {
 
     /// Changes the tenant's settings: the usual ones with `change` over them.
     pub async fn settings(&self, change: Value) -> Answer {
-        let mut settings =
-            json!({ "name": TENANT, "timezone": "America/New_York", "gateways": { "stripe": { "enabled": true } } });
+        let mut settings = json!({ "name": TENANT, "timezone": "America/New_York", "on_insufficient_funds": "fail",
+                                    "gateways": { "stripe": { "enabled": true } } });
         settings.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         self.admin().put("/tenant", &settings).await.unwrap()
     }
@@ -250,6 +251,30 @@ impl World {
         query.send().await.unwrap().items.unwrap_or_default()
     }
 
+    /// The audit trail of any entity, straight from the table.
+    pub async fn entries(&self, entity: &str) -> Vec<Entry> {
+        let items = self.items("AUDIT_LOG_TABLE", "entity", entity).await;
+        items.into_iter().map(|item| serde_dynamo::aws_sdk_dynamodb_1::from_item(item).unwrap()).collect()
+    }
+
+    /// A list, page by page, `limit` items at a time.
+    pub async fn listed(&self, tenant: &str, path: &str, limit: usize) -> Vec<Value> {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        let separator = if path.contains('?') { '&' } else { '?' };
+        loop {
+            let page = format!("{path}{separator}limit={limit}{cursor}");
+            let answer = self.of(tenant, ADMIN).get(&page).await.unwrap();
+            assert_eq!(answer.status, 200, "{page}: {}", answer.body);
+            let items = answer.body["items"].as_array().unwrap();
+            assert!(items.len() <= limit, "{page}: {}", items.len());
+            found.extend(items.iter().cloned());
+            match answer.body["cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return found,
+            }
+        }
+    }
+
     /// One attribute of all of the tenant's alerts or agent runs, in the order of that text.
     async fn texts(&self, table: &str, attribute: &str) -> Vec<String> {
         let items = self.items(table, "tenant_id", TENANT).await;
@@ -266,6 +291,22 @@ impl World {
     /// The error classes of the agent runs that are there.
     pub async fn runs(&self) -> Vec<String> {
         self.texts("AGENT_RUNS_TABLE", "error_class").await
+    }
+
+    /// A date in the tenant's time zone, so many days from today.
+    pub fn in_days(&self, days: i64) -> String {
+        let today = self.clock.now().date_in(&jiff::tz::TimeZone::get("America/New_York").unwrap());
+        today.checked_add(jiff::Span::new().days(days)).unwrap().to_string()
+    }
+
+    /// One run of the executor, as EventBridge starts it; its summary.
+    pub async fn execute(&self) -> Value {
+        let executor = shared::flow::run::Executor::new(self.stack.app.clone());
+        let mut context = lambda_http::lambda_runtime::Context::default();
+        context.request_id = uuid::Uuid::new_v4().to_string();
+        context.deadline = u64::try_from(self.clock.now().plus(Duration::from_mins(15)).millis()).unwrap();
+        let event = lambda_http::lambda_runtime::LambdaEvent::new(json!({ "run": "sweep" }), context);
+        scheduled_executor::handle(&executor, None, event).await.unwrap()
     }
 
     /// What recovery does every few minutes.

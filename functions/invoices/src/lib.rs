@@ -17,7 +17,6 @@ use shared::app::App;
 use shared::bounds;
 use shared::flow::{Stop, invoice, require};
 use shared::id::InvoiceId;
-use shared::model::audit::Entry;
 use shared::model::invoice::{Invoice, InvoiceStatus};
 use shared::policy::refusal::{Code, Refusal};
 use shared::policy::roles::Permission;
@@ -92,18 +91,8 @@ async fn void(State(app): State<App>, caller: Caller, Path(id): Path<String>, _:
 
 async fn audit(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
     let trail = invoice::trail(&app, &caller.invocation, &named(&id)?).await?;
-    let entries: Vec<Value> = trail.entries.iter().map(entry).collect();
+    let entries: Vec<Value> = trail.entries.iter().map(view::entry).collect();
     Ok(axum::Json(json!({ "entries": entries, "intact": trail.intact })).into_response())
-}
-
-/// The record's members, its exact text, and its hash: whoever doubts the chain can compute it.
-fn entry(entry: &Entry) -> Value {
-    let mut view: Value = serde_json::from_str(&entry.record).unwrap_or_else(|_| json!({ "seq": entry.seq }));
-    if let Some(members) = view.as_object_mut() {
-        members.insert("record".to_owned(), json!(entry.record));
-        members.insert("hash".to_owned(), json!(entry.hash));
-    }
-    view
 }
 
 /// What is no invoice id names no invoice.

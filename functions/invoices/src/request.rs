@@ -1,6 +1,5 @@
 //! The body of an invoice, parsed into what the flow can work with.
 
-use jiff::civil::Date;
 use shared::api::form::Fields;
 use shared::api::view::counterparty;
 use shared::bounds;
@@ -26,10 +25,7 @@ pub fn invoice(mut body: Fields, key: Option<String>) -> Result<InvoiceOrder, Ve
     let amount_minor = body.required("amount", amount);
     let currency = body.parsed::<Currency>("currency");
     let currency = body.required("currency", currency);
-    let due_date = body.text("due_date", bounds::NAME_BYTES);
-    if due_date.as_ref().is_some_and(|text| text.parse::<Date>().ok().is_none_or(|date| date.to_string() != *text)) {
-        body.refuse(Code::InvalidField, "due_date", "A date as YYYY-MM-DD is expected.");
-    }
+    let due_date = body.date("due_date").map(|date| date.to_string());
     let allow_duplicate = body.boolean("allow_duplicate").unwrap_or(false);
     match (kind, counterparty, amount_minor, currency, body.finish()) {
         (Some(kind), Some(counterparty), Some(amount_minor), Some(currency), Ok(())) => Ok(InvoiceOrder {

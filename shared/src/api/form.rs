@@ -3,6 +3,7 @@
 //! A card number anywhere is refused alone, before a field is looked at.
 
 use axum::extract::{FromRequest, Request};
+use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use super::card;
@@ -171,6 +172,16 @@ impl Fields {
             self.refuse(Code::InvalidField, name, format!("An integer from {least} to {most} is expected."));
         }
         found
+    }
+
+    /// A calendar date, written as `YYYY-MM-DD`.
+    pub fn date(&mut self, name: &str) -> Option<Date> {
+        let text = self.text(name, bounds::NAME_BYTES)?;
+        let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
+        if date.is_none() {
+            self.refuse(Code::InvalidField, name, "A date as YYYY-MM-DD is expected.");
+        }
+        date
     }
 
     /// True or false.

@@ -16,7 +16,7 @@ pub fn resolution(mut body: Fields) -> Result<Resolution, Vec<Refusal>> {
     if gateway_reference.is_some() && outcome == Some("not_executed") {
         body.refuse(Code::InvalidField, "gateway_reference", "What was not executed has no reference.");
     }
-    let note = body.text("note", 2 * bounds::NAME_BYTES);
+    let note = body.text("note", bounds::NOTE_BYTES);
     let note = body.required("note", note);
     match (outcome, note, body.finish()) {
         (Some(outcome), Some(note), Ok(())) => {

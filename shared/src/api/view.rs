@@ -6,6 +6,7 @@ use super::form::Fields;
 use crate::bounds;
 use crate::flow::settle::waits_until;
 use crate::gateway::NextAction;
+use crate::model::audit::Entry;
 use crate::model::confirmation;
 use crate::model::invoice::{Counterparty, Invoice};
 use crate::model::payment::{Payment, PaymentStatus};
@@ -126,6 +127,17 @@ pub fn email(body: &mut Fields, name: &str) -> Option<String> {
         return None;
     }
     Some(email)
+}
+
+/// An audit entry: the record's members, its exact text, and its hash. Whoever doubts the chain can compute it.
+#[must_use]
+pub fn entry(entry: &Entry) -> Value {
+    let mut view: Value = serde_json::from_str(&entry.record).unwrap_or_else(|_| json!({ "seq": entry.seq }));
+    if let Some(members) = view.as_object_mut() {
+        members.insert("record".to_owned(), json!(entry.record));
+        members.insert("hash".to_owned(), json!(entry.hash));
+    }
+    view
 }
 
 /// An invoice.

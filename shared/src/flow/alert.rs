@@ -20,13 +20,6 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
     let paid = format!("Payment {} of {} for invoice {}", payment.id, payment.money(), payment.invoice_id);
     let about_payment = format!("payment/{}", payment.id);
     let (entity, message) = match kind {
-        AlertKind::PaidTwice => {
-            // Whichever is not the invoice's own is the one to give back.
-            let refund = case.invoice.also_paid.last().unwrap_or(&payment.id);
-            let money = case.invoice.money();
-            let message = format!("Invoice {} was paid twice: refund {refund} of {money}.", payment.invoice_id);
-            (format!("payment/{refund}"), message)
-        }
         AlertKind::PaidVoidInvoice => {
             (about_payment, format!("{paid} was executed, and the invoice is void: refund {}.", payment.id))
         }
@@ -91,6 +84,30 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
         next_action: next_action.replace("{path}", &format!("/{noun}s/{id}")),
         at,
     }
+}
+
+/// Alerts that an invoice was paid more than once: one for each payment that is to be refunded.
+pub fn paid_twice(case: &Case, at: Time) -> impl Iterator<Item = Alert> {
+    let invoice = &case.invoice;
+    let kind = AlertKind::PaidTwice;
+    let (severity, next_action) = failure::next_action(kind);
+    invoice.also_paid.iter().map(move |other| Alert {
+        tenant_id: invoice.tenant_id.clone(),
+        alert_id: AlertId::of(&invoice.tenant_id, kind.as_str(), &format!("payment/{}", other.payment_id)),
+        kind,
+        severity,
+        invoice_id: Some(invoice.invoice_id.clone()),
+        payment_id: Some(other.payment_id.clone()),
+        schedule_id: None,
+        message: format!(
+            "Invoice {} was paid twice: refund {} of {}.",
+            invoice.invoice_id,
+            other.payment_id,
+            invoice.money()
+        ),
+        next_action: next_action.to_owned(),
+        at,
+    })
 }
 
 fn capitalized(noun: &str) -> &str {

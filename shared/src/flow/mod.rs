@@ -15,6 +15,7 @@ pub mod recover;
 pub mod refund;
 pub mod refuse;
 pub mod resolve;
+pub mod review;
 pub mod run;
 pub mod schedule;
 pub mod send;

@@ -24,7 +24,7 @@ use crate::model::invoice::Invoice;
 use crate::model::movement::Movement;
 use crate::model::payment::Payment;
 use crate::model::transition::Case;
-use crate::policy::failure;
+use crate::policy::{failure, retry};
 use crate::secrets::StripeSecret;
 use crate::store::commit::{Commit, CommitError, Part};
 use crate::store::{Consistency, Key};
@@ -64,13 +64,49 @@ struct About<'a> {
 /// # Errors
 /// Whatever kept it from being applied; it is not marked then, so that it is delivered again.
 pub async fn receive(app: &App, invocation: &Invocation, arrival: &Arrival) -> Result<Received, Stop> {
-    let received = apply(app, invocation, arrival).await;
-    if !matches!(received, Err(Stop::Gateway(why)) if why == Trouble::KeyRefused.as_str()) {
-        return received;
+    let mut received = apply(app, invocation, arrival).await;
+    if matches!(received, Err(Stop::Gateway(why)) if why == Trouble::KeyRefused.as_str()) {
+        // Rotated since it was cached.
+        let fresh = app.secrets.stripe_anew(invocation.tenant()).await?;
+        received = apply(app, invocation, &Arrival { secret: fresh, ..arrival.clone() }).await;
     }
-    // Rotated since it was cached.
-    let fresh = app.secrets.stripe_anew(invocation.tenant()).await?;
-    apply(app, invocation, &Arrival { secret: fresh, ..arrival.clone() }).await
+    let is_old = app.clock.now().since(arrival.created_at) >= bounds::EVENT_EARLY;
+    if let Err(Stop::Gateway(why)) = received
+        && is_old
+        && why != Trouble::OtherAccount.as_str()
+    {
+        // It is delivered again, but not for ever.
+        let message = format!("Event {} ({}) can't be applied: {why}.", arrival.event.id, arrival.event.kind);
+        let mut commit = Commit::default();
+        commit.alert(&app.store, &event_alert(app, arrival, AlertKind::EventNotApplied, None, message));
+        app.store.commit(commit, invocation.deadline).await?;
+    }
+    received
+}
+
+/// An alert about what an event names.
+fn event_alert(
+    app: &App,
+    arrival: &Arrival,
+    kind: AlertKind,
+    payment_id: Option<&PaymentId>,
+    message: String,
+) -> Alert {
+    let (severity, next_action) = failure::next_action(kind);
+    let tenant = &arrival.event.tenant_id;
+    let entity = payment_id.map_or_else(|| format!("event/{}", arrival.event.kind), |id| format!("payment/{id}"));
+    Alert {
+        tenant_id: tenant.clone(),
+        alert_id: AlertId::of(tenant, kind.as_str(), &entity),
+        kind,
+        severity,
+        invoice_id: None,
+        payment_id: payment_id.cloned(),
+        schedule_id: None,
+        message,
+        next_action: next_action.to_owned(),
+        at: app.clock.now(),
+    }
 }
 
 async fn apply(app: &App, invocation: &Invocation, arrival: &Arrival) -> Result<Received, Stop> {
@@ -215,12 +251,26 @@ async fn payment_told(
         _ if was_paid(&case.payment) => answer.clone(),
         _ => shown(app, invocation, arrival, about, case.movement()).await?,
     };
+    let has_failed = matches!(answer.outcome, Outcome::Declined(_) | Outcome::Canceled);
     let sent = Sent::found(case.movement(), answer);
+    let movement = case.movement();
+    let may_be_under_way = movement.is_unsettled()
+        && !movement.waits_for_customer()
+        && !retry::failure_is_final(app.clock.now(), movement.progress().send_until);
+    if has_failed && may_be_under_way && !sent.mismatch {
+        // Noted, so that recovery looks soon; the event itself is wanted again when no send can be open.
+        let finding = Finding { sent, source: Source::Lookup, action: RunAction::Receive };
+        settle(app, invocation, case, &finding, Pace::Touch).await?;
+        return Err(Stop::Gateway(SEND_OPEN));
+    }
     let source = Source::Event(arrival.event.clone());
     let finding = Finding { sent, source, action: RunAction::Receive };
     settle(app, invocation, case, &finding, Pace::Touch).await?;
     Ok(Received::Done)
 }
+
+/// Why a failure is not applied yet.
+const SEND_OPEN: &str = "a failure is told while a send may be open";
 
 async fn shown(
     app: &App,
@@ -248,21 +298,8 @@ async fn unknown(
     if now.since(arrival.created_at) < bounds::EVENT_EARLY {
         return Err(Stop::Early);
     }
-    let kind = AlertKind::UnknownToUs;
-    let (severity, next_action) = failure::next_action(kind);
-    let tenant = invocation.tenant();
-    let alert = Alert {
-        tenant_id: tenant.clone(),
-        alert_id: AlertId::of(tenant, kind.as_str(), &format!("payment/{payment_id}")),
-        kind,
-        severity,
-        invoice_id: None,
-        payment_id: Some(payment_id.clone()),
-        schedule_id: None,
-        message: format!("Stripe tells of payment {payment_id} ({}), which is not in the books.", arrival.event.kind),
-        next_action: next_action.to_owned(),
-        at: now,
-    };
+    let message = format!("Stripe tells of payment {payment_id} ({}), which is not in the books.", arrival.event.kind);
+    let alert = event_alert(app, arrival, AlertKind::UnknownToUs, Some(payment_id), message);
     Ok(mark(app, invocation, arrival, Some(alert)).await?.unwrap_or(Received::Seen))
 }
 

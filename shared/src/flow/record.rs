@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Invocation;
-use super::alert::alert;
+use super::alert::{alert, paid_twice};
 use super::schedule::about;
 use crate::app::App;
 use crate::model::alert::AlertKind;
@@ -45,7 +45,13 @@ impl<'a> Told<'a> {
 pub fn record(app: &App, invocation: &Invocation, before: &Case, change: Change, told: Told<'_>) -> (Commit, Case) {
     let now = app.clock.now();
     let Change { mut case, alerts } = change;
-    let alerts: Vec<_> = alerts.into_iter().chain(told.alerts).map(|kind| alert(&case, kind, told.why, now)).collect();
+    let kinds = alerts.into_iter().chain(told.alerts);
+    let alerts: Vec<_> = kinds
+        .flat_map(|kind| match kind {
+            AlertKind::PaidTwice => paid_twice(&case, now).collect(),
+            _ => vec![alert(&case, kind, told.why, now)],
+        })
+        .collect();
     let payment_changed = case.payment != before.payment;
     let refund_changed = case.refund.is_some() && case.refund != before.refund;
     let changes = changes(before, &case, told.why, &alerts.iter().map(|a| (&a.alert_id, a.kind)).collect::<Vec<_>>());
@@ -92,6 +98,12 @@ fn changes(
     }
     if after.invoice.disputed != before.invoice.disputed {
         say("disputed", json!([before.invoice.disputed, after.invoice.disputed]));
+    }
+    if after.invoice.current != before.invoice.current {
+        say("current_payment", json!([before.invoice.current, after.invoice.current]));
+    }
+    if after.invoice.also_paid != before.invoice.also_paid {
+        say("also_paid", json!([before.invoice.also_paid, after.invoice.also_paid]));
     }
     let mut payment = Map::from_iter([("id".to_owned(), json!(after.payment.id))]);
     differ(&mut payment, "status", &before.payment.status, &after.payment.status);

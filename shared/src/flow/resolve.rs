@@ -179,7 +179,18 @@ async fn said(
         Found::Object(answer) => {
             let sent = Sent::found(movement, answer);
             let holds = !sent.mismatch && sent.outcome == Outcome::Succeeded;
-            if holds { Ok(sent) } else { Err(mismatch(reference, movement)) }
+            if holds {
+                return Ok(sent);
+            }
+            match app.store.by_reference(movement.tenant_id(), reference).await? {
+                // The same money under two records would count twice.
+                Some(other) if other != movement.id() => {
+                    let detail =
+                        format!("{reference} is recorded as {other}; resolve {} as not_executed.", movement.id());
+                    Err(Stop::refused(Refusal::field(Code::PaymentMismatch, "gateway_reference", detail)))
+                }
+                _ => Err(mismatch(reference, movement)),
+            }
         }
         Found::Nothing => Err(mismatch(reference, movement)),
         Found::Unanswered(_) => Err(not_resolvable(movement, "The gateway does not answer; try again.")),

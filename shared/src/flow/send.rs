@@ -88,8 +88,10 @@ pub fn join(so_far: &Outcome, next: Outcome) -> Outcome {
 #[must_use]
 pub fn is_ours(movement: Movement<'_>, seen: &Seen) -> bool {
     let carries_ours = seen.our_id.as_deref() == Some(movement.id());
+    // Known by the gateway's id, it needs no mark of ours, which somebody may have taken off.
+    let is_known = seen.our_id.is_none() && movement.reference() == Some(seen.reference.as_str());
     seen.money == Some(movement.money())
-        && (carries_ours || movement.is_external())
+        && (carries_ours || is_known || movement.is_external())
         && movement.reference().is_none_or(|reference| reference == seen.reference)
 }
 

@@ -257,7 +257,7 @@ fn execution<'a>(finding: &'a Finding, why: Option<&'a Failure>) -> Execution<'a
 fn noted(app: &App, invocation: &Invocation, before: &Case, finding: &Finding, pace: Pace) -> Option<(Commit, Case)> {
     let movement = before.movement();
     if !movement.is_unsettled() {
-        return None;
+        return learned(app, before, finding);
     }
     let now = app.clock.now();
     let fresh = movement.progress().checked_at.is_some_and(|at| now.since(at) < bounds::LOOKUP_PAUSE);
@@ -303,6 +303,20 @@ fn noted(app: &App, invocation: &Invocation, before: &Case, finding: &Finding, p
     if kind.is_some() || unknown_reply {
         commit.run(&app.store, &run(app, invocation, before, execution(finding, None)));
     }
+    Some((commit, case))
+}
+
+/// The gateway's id of a payment that was settled without it, by a person: it can be refunded from now on.
+fn learned(app: &App, before: &Case, finding: &Finding) -> Option<(Commit, Case)> {
+    let seen = finding.sent.seen.as_ref().filter(|_| !finding.sent.mismatch)?;
+    if before.refund.is_some() || before.payment.reference().is_some() || !was_paid(&before.payment) {
+        return None;
+    }
+    let mut case = before.clone();
+    case.payment.learn_reference(&seen.reference);
+    case.payment.progress.revision += 1;
+    let mut commit = Commit::default();
+    commit.payment(&app.store, &case.payment);
     Some((commit, case))
 }
 

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::audit::{GENESIS, audited};
 use super::names;
 use crate::clock::Time;
-use crate::id::{AlertId, InvoiceId, PaymentId, RefundId, ScheduleId, TenantId, UserId};
+use crate::id::{AlertId, InvoiceId, MethodId, PaymentId, RefundId, ScheduleId, TenantId, UserId};
 
 names! {
     /// What an alert is about.
@@ -47,6 +48,8 @@ names! {
         ReturnedAfterRefund = "returned_after_refund",
         /// What a connected account was paid was taken back from it without a refund of ours.
         TransferReversed = "transfer_reversed",
+        /// What the gateway tells can't be applied, for instance since its key may not read enough.
+        EventNotApplied = "event_not_applied",
         /// The gateway tells of a payment or refund that carries an id of ours which is not in the books.
         UnknownToUs = "unknown_to_us",
     }
@@ -95,6 +98,67 @@ pub struct Alert {
     pub next_action: String,
     /// When.
     pub at: Time,
+}
+
+/// An alert as it stands. Raising it is an unconditional update, so it is never written as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Raised {
+    /// Whose.
+    pub tenant_id: TenantId,
+    /// From tenant, kind and entity.
+    pub alert_id: AlertId,
+    /// What it is about.
+    pub kind: AlertKind,
+    /// How soon a person should look.
+    pub severity: Severity,
+    /// Whether anybody has dealt with it.
+    pub status: AlertStatus,
+    /// The invoice.
+    pub invoice_id: Option<InvoiceId>,
+    /// The payment.
+    pub payment_id: Option<PaymentId>,
+    /// The scheduled payment.
+    pub schedule_id: Option<ScheduleId>,
+    /// The payment method.
+    pub method_id: Option<MethodId>,
+    /// What happened, the last time.
+    pub message: String,
+    /// What to do.
+    pub next_action: String,
+    /// How often it was raised. It only grows, so an open alert with the same count is the same one.
+    pub count: u64,
+    /// When it was raised first.
+    pub first_seen: Time,
+    /// When it was raised last.
+    pub last_seen: Time,
+    /// What a model made of it afterwards.
+    pub explanation: Option<String>,
+    /// Who dealt with it, when and how; gone when it is raised again, but for the audit trail.
+    #[serde(flatten)]
+    pub resolution: Option<AlertResolution>,
+    /// Number of its audit entries: one for each time that it was resolved.
+    #[serde(default)]
+    pub version: u64,
+    /// Hash of the last.
+    #[serde(default = "genesis")]
+    pub audit_head: String,
+}
+
+audited!(Raised, "alert", alert_id);
+
+fn genesis() -> String {
+    GENESIS.to_owned()
+}
+
+/// Who dealt with an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertResolution {
+    /// Who.
+    pub resolved_by: UserId,
+    /// When.
+    pub resolved_at: Time,
+    /// What they did or found.
+    pub note: String,
 }
 
 names! {

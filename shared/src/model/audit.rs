@@ -4,6 +4,8 @@
 //! first) followed by the record's bytes. An entry that is removed, edited or overwritten breaks the chain.
 
 use data_encoding::HEXLOWER;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -28,7 +30,7 @@ pub struct Actor {
 /// What the trail is about: the last two parts of `tenant/type/id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entity<'a> {
-    /// `invoice`, `tenant`, `method`, or `requests` for refused ones.
+    /// `invoice`, `tenant`, `method`, `alert`, or `requests` for refused ones.
     pub kind: &'static str,
     /// The id.
     pub id: &'a str,
@@ -73,6 +75,12 @@ pub struct Entry {
     pub at: Time,
 }
 
+/// The key of the index by day: `tenant#YYYY-MM-DD`, a day in UTC.
+#[must_use]
+pub fn day_key(tenant: &TenantId, day: Date) -> String {
+    format!("{tenant}#{day}")
+}
+
 /// The end of an entity's trail: what the entity's own item carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -107,12 +115,11 @@ impl Head {
         // A record is plain strings, numbers and a JSON value: it always has a JSON text.
         let record = serde_json::to_string(&record).unwrap_or_default();
         let hash = chain(&self.hash, &record);
-        let day = at.to_string();
         let entry = Entry {
             entity: entity.key(&actor.tenant_id),
             seq,
             hash: hash.clone(),
-            tenant_day: format!("{}#{}", actor.tenant_id, day.get(..10).unwrap_or(&day)),
+            tenant_day: day_key(&actor.tenant_id, at.date_in(&TimeZone::UTC)),
             at,
             record,
         };

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::{GENESIS, audited};
 use super::names;
+use super::payment::{Payment, PaymentStatus};
 use crate::clock::Time;
 use crate::id::{InvoiceId, MethodId, PartyId, PaymentId, ScheduleId, TenantId, UserId, hash_hex};
 use crate::money::{Currency, Money};
@@ -74,6 +75,35 @@ pub struct Approval {
     pub at: Time,
 }
 
+/// A payment that has paid an invoice beside its own, as far as the invoice must know when it becomes its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlsoPaid {
+    /// Which.
+    pub payment_id: PaymentId,
+    /// A part of it is refunded.
+    #[serde(default)]
+    pub refunded: bool,
+    /// All of it is refunded or on its way back.
+    #[serde(default)]
+    pub going_back: bool,
+    /// It is disputed.
+    #[serde(default)]
+    pub disputed: bool,
+}
+
+impl AlsoPaid {
+    /// As the payment stands.
+    #[must_use]
+    pub fn by(payment: &Payment) -> Self {
+        Self {
+            payment_id: payment.id.clone(),
+            refunded: payment.status == PaymentStatus::PartiallyRefunded,
+            going_back: payment.is_going_back(),
+            disputed: payment.disputed,
+        }
+    }
+}
+
 /// An invoice as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invoice {
@@ -117,9 +147,9 @@ pub struct Invoice {
     /// The payment that is running or that paid it: only this one's failure changes the invoice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<PaymentId>,
-    /// Payments that turned out to be paid while another was running.
+    /// Payments that turned out to have paid it too, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub also_paid: Vec<PaymentId>,
+    pub also_paid: Vec<AlsoPaid>,
     /// The schedule that it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_id: Option<ScheduleId>,

@@ -156,7 +156,7 @@ pub struct Payment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_ref: Option<String>,
     /// What can still be refunded, in minor units. Below zero while a refund of ours that the gateway will refuse is
-    /// still on its way.
+    /// still on its way, and where a refund that was given up turned out to be executed.
     #[serde(default)]
     pub refundable_minor: i64,
     /// What went back, and what is on its way back.
@@ -199,13 +199,19 @@ impl Refunds {
     /// What the gateway has told of beyond its list: refunded, and not yet to be seen one by one.
     #[must_use]
     pub fn external(self) -> i64 {
-        (self.told - self.listed).max(0)
+        self.told.saturating_sub(self.listed).max(0)
     }
 
     /// What went back.
     #[must_use]
     pub fn refunded(self) -> i64 {
-        self.succeeded + self.external()
+        self.succeeded.saturating_add(self.external())
+    }
+
+    /// What went back, and what is on its way.
+    #[must_use]
+    pub fn gone(self) -> i64 {
+        self.held.saturating_add(self.external())
     }
 
     /// Whether nothing went back or is on its way.
@@ -220,6 +226,12 @@ impl Payment {
     #[must_use]
     pub fn money(&self) -> Money {
         Money { amount_minor: self.amount, currency: self.currency }
+    }
+
+    /// Whether all of it is refunded or on its way back.
+    #[must_use]
+    pub fn is_going_back(&self) -> bool {
+        self.refunds.gone() >= self.amount
     }
 
     /// The gateway's id, once it is known.

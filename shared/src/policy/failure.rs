@@ -118,9 +118,10 @@ pub fn next_action(kind: AlertKind) -> (Severity, &'static str) {
             "Its amount had been given back and may have been refunded once more: compare with the gateway's books.",
         ),
         AlertKind::RefundCameBack => (Critical, "The money is back in the balance: pay it back another way."),
-        AlertKind::Disputed => {
-            (Critical, "Answer the dispute in the gateway's dashboard before its date; nothing is refunded meanwhile.")
-        }
+        AlertKind::Disputed => (
+            Critical,
+            "Answer it in the gateway's dashboard before its date. While a dispute is open nothing is refunded.",
+        ),
         AlertKind::DisputeLostInPart => (Critical, "A part of the money is gone. Settle the rest with the payer."),
         AlertKind::Returned => (Critical, "The money was taken back. Find out why before the invoice is paid again."),
         AlertKind::ReturnedAfterRefund => (
@@ -130,6 +131,10 @@ pub fn next_action(kind: AlertKind) -> (Severity, &'static str) {
         AlertKind::TransferReversed => {
             (Critical, "The vendor no longer has the money. Find out who took it back, and pay again or refund.")
         }
+        AlertKind::EventNotApplied => (
+            Critical,
+            "Operator: look at the reason; a restricted key must be able to read PaymentIntents, refunds and disputes. The gateway delivers for some days.",
+        ),
         AlertKind::UnknownToUs => (
             Critical,
             "Look for it in the gateway's dashboard: data may be missing here, for instance after a restore.",

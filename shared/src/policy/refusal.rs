@@ -57,6 +57,7 @@ codes! {
     RefundNotFound = "refund_not_found", 404, "No such refund";
     PaymentNotFound = "payment_not_found", 404, "No such payment";
     PaymentMethodNotFound = "payment_method_not_found", 404, "No such payment method";
+    AlertNotFound = "alert_not_found", 404, "No such alert";
     MethodNotAllowed = "method_not_allowed", 405, "The path knows no such method";
     InvoiceNotApproved = "invoice_not_approved", 409, "The invoice is not approved";
     InvoiceApproved = "invoice_approved", 409, "The invoice is approved already";
@@ -75,6 +76,7 @@ codes! {
     RefundExceedsRemaining = "refund_exceeds_remaining", 409, "More than is left to refund";
     NotCancelable = "not_cancelable", 409, "Can't be canceled";
     NotResolvable = "not_resolvable", 409, "Can't be resolved by a person";
+    AlertChanged = "alert_changed", 409, "The alert was raised again";
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     UnknownField = "unknown_field", 422, "Unknown field";
     MissingField = "missing_field", 422, "Missing field";

@@ -38,6 +38,8 @@ pub enum Part {
     Event,
     /// A payment method.
     Method,
+    /// The alert: open, with the count that was read.
+    Alert,
     /// The next entry of the trail.
     Audit,
     /// Written without a condition.

@@ -1,11 +1,14 @@
 //! Lists: pages over the indexes, newest first, behind cursors that say nothing to the caller.
+//!
+//! A cursor belongs to one list of one tenant; every other list refuses it.
 
-use std::collections::BTreeMap;
+mod review;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
 use data_encoding::BASE64URL_NOPAD;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::commit::text;
 use super::{Consistency, Item, Key, Store, StoreError, Table, parse};
@@ -48,14 +51,14 @@ pub enum ListError {
     Store(#[from] StoreError),
 }
 
-/// A list over an index of one tenant, by time.
+/// A list of one tenant over an index, or over the table itself, by time.
 struct List {
     table: Table,
-    index: &'static str,
+    index: Option<&'static str>,
     /// The partition key of the index and its value.
     partition: (&'static str, String),
-    /// The sort key of the table: with `created_at` and the partition it makes a cursor.
-    sort: &'static str,
+    /// The other keys of index and table: with the partition they make a cursor.
+    place: &'static [&'static str],
     /// What the sort key of the table begins with.
     prefix: &'static str,
 }
@@ -76,6 +79,8 @@ pub struct Due {
     #[serde(default)]
     pub approved_by: Vec<UserId>,
 }
+/// The place of a payment or refund in a list.
+const MOVEMENTS: &[&str] = &["created_at", "id"];
 
 /// A page of what is read whole, newest first; `id` tells the items apart.
 ///
@@ -111,7 +116,8 @@ impl Store {
             Some(number) => ("by-number", ("tenant_number", number_key(tenant, number))),
             None => ("by-created", ("tenant_id", tenant.to_string())),
         };
-        let list = List { table: Table::Invoices, index, partition, sort: "invoice_id", prefix: "" };
+        let place = &["created_at", "invoice_id"];
+        let list = List { table: Table::Invoices, index: Some(index), partition, place, prefix: "" };
         self.page(&list, tenant, page, keep).await
     }
 
@@ -126,7 +132,8 @@ impl Store {
         keep: impl Fn(&Payment) -> bool,
     ) -> Result<Page<Payment>, ListError> {
         let partition = ("tenant_id", tenant.to_string());
-        let list = List { table: Table::Payments, index: "by-created", partition, sort: "id", prefix: "pay_" };
+        let list =
+            List { table: Table::Payments, index: Some("by-created"), partition, place: MOVEMENTS, prefix: "pay_" };
         self.page(&list, tenant, page, keep).await
     }
 
@@ -144,7 +151,7 @@ impl Store {
             Some(payment) => ("refunds", ("refund_of", refund_of(tenant, payment))),
             None => ("by-created", ("tenant_id", tenant.to_string())),
         };
-        let list = List { table: Table::Payments, index, partition, sort: "id", prefix: "ref_" };
+        let list = List { table: Table::Payments, index: Some(index), partition, place: MOVEMENTS, prefix: "ref_" };
         self.page(&list, tenant, page, |_| true).await
     }
 
@@ -161,9 +168,9 @@ impl Store {
         let partition = ("tenant_id", tenant.to_string());
         let list = List {
             table: Table::ScheduledPayments,
-            index: "by-created",
+            index: Some("by-created"),
             partition,
-            sort: "schedule_id",
+            place: &["created_at", "schedule_id"],
             prefix: "sch_",
         };
         self.page(&list, tenant, page, keep).await
@@ -227,8 +234,8 @@ impl Store {
     ) -> Result<Page<Method>, ListError> {
         let partition = ("tenant_id", tenant.to_string());
         // The copies that are defaults stand beside the methods.
-        let list =
-            List { table: Table::PaymentMethods, index: "by-created", partition, sort: "method_id", prefix: "mth_" };
+        let (index, place) = (Some("by-created"), &["created_at", "method_id"]);
+        let list = List { table: Table::PaymentMethods, index, partition, place, prefix: "mth_" };
         self.page(&list, tenant, page, keep).await
     }
 
@@ -327,20 +334,7 @@ impl Store {
                     StoreError::unavailable(&error).into()
                 }
             })?;
-            let keys: Vec<Key> = answer
-                .items()
-                .iter()
-                .filter_map(|item| Key::of(list.table, item))
-                .filter(|key| key.sort.starts_with(list.prefix))
-                .collect();
-            let found = if keys.is_empty() {
-                super::Items::default()
-            } else {
-                self.read(keys.clone(), Consistency::Invoices).await?
-            };
-            for key in &keys {
-                items.extend(found.get::<T>(key)?.filter(&keep));
-            }
+            items.extend(self.whole::<T>(list, answer.items()).await?.into_iter().filter(&keep));
             start = answer.last_evaluated_key;
             if start.is_none() || items.len() >= page.limit {
                 break;
@@ -349,12 +343,29 @@ impl Store {
         Ok(Page { items, cursor: start.map(|key| encode(&key, list)) })
     }
 
+    /// What a query found, as its table has it.
+    async fn whole<T: DeserializeOwned>(&self, list: &List, found: &[Item]) -> Result<Vec<T>, StoreError> {
+        if list.index.is_none() {
+            return found.iter().map(|item| super::parse(list.table, item.clone())).collect();
+        }
+        let keys: Vec<Key> = found
+            .iter()
+            .filter_map(|item| Key::of(list.table, item))
+            .filter(|key| key.sort.starts_with(list.prefix))
+            .collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let items = self.read(keys.clone(), Consistency::Invoices).await?;
+        keys.iter().filter_map(|key| items.get(key).transpose()).collect()
+    }
+
     fn query(&self, list: &List) -> QueryFluentBuilder {
         let (name, value) = &list.partition;
         self.db
             .query()
             .table_name(self.name(list.table))
-            .index_name(list.index)
+            .set_index_name(list.index.map(str::to_owned))
             .key_condition_expression(format!("{name} = :partition"))
             .expression_attribute_values(":partition", text(value))
             .scan_index_forward(false)
@@ -362,10 +373,18 @@ impl Store {
 }
 
 impl List {
-    /// Attributes of a cursor, besides the tenant and the partition.
-    fn cursor(&self) -> [&'static str; 2] {
-        ["created_at", self.sort]
+    /// Tells this list's cursors from those of others.
+    fn name(&self) -> String {
+        fingerprint(&[self.table.label(), self.index.unwrap_or_default(), &self.partition.1, self.prefix])
     }
+}
+
+/// A cursor, before it is encoded.
+#[derive(Serialize, Deserialize)]
+struct Cursor {
+    list: String,
+    /// Where the page ended: values of the list's `place`.
+    after: Vec<String>,
 }
 
 /// Key of the index by invoice number.
@@ -375,21 +394,27 @@ pub(super) fn number_key(tenant: &TenantId, number: &str) -> String {
 }
 
 fn encode(last: &Item, list: &List) -> String {
-    let keys: BTreeMap<&str, &str> =
-        list.cursor().iter().filter_map(|name| Some((*name, last.get(*name)?.as_s().ok()?.as_str()))).collect();
-    BASE64URL_NOPAD.encode(serde_json::to_string(&keys).unwrap_or_default().as_bytes())
+    let text = |name: &&str| match last.get(*name) {
+        Some(AttributeValue::S(text) | AttributeValue::N(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let cursor = Cursor { list: list.name(), after: list.place.iter().map(text).collect() };
+    BASE64URL_NOPAD.encode(serde_json::to_string(&cursor).unwrap_or_default().as_bytes())
 }
 
 /// The tenant in the key is always the caller's own, whatever the cursor says.
 fn decode(cursor: &str, list: &List, tenant: &TenantId) -> Result<Item, ListError> {
     let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).map_err(|_| ListError::Cursor)?;
-    let keys: BTreeMap<String, String> = serde_json::from_slice(&bytes).map_err(|_| ListError::Cursor)?;
-    if keys.len() != list.cursor().len() || !list.cursor().iter().all(|name| keys.contains_key(*name)) {
+    let cursor: Cursor = serde_json::from_slice(&bytes).map_err(|_| ListError::Cursor)?;
+    if cursor.list != list.name() || cursor.after.len() != list.place.len() {
         return Err(ListError::Cursor);
     }
-    let mut item: Item = keys.into_iter().map(|(name, value)| (name, text(value))).collect();
+    let place = list.place.iter().zip(cursor.after);
+    let mut item: Item = place.map(|(name, value)| ((*name).to_owned(), list.table.attribute(name, value))).collect();
     let (name, value) = &list.partition;
     item.insert((*name).to_owned(), text(value));
-    item.insert("tenant_id".to_owned(), text(tenant.as_str()));
+    if list.table.keys().0 == "tenant_id" {
+        item.insert("tenant_id".to_owned(), text(tenant.as_str()));
+    }
     Ok(item)
 }

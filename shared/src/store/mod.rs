@@ -3,6 +3,7 @@
 //! No `Scan`. What an index returns is read again from its table before anything is decided on it.
 
 pub mod commit;
+mod key;
 pub mod list;
 mod write;
 
@@ -17,11 +18,12 @@ use serde::{Deserialize, Serialize};
 use crate::bounds;
 use crate::clock::{Clock, Time};
 use crate::config::Tables;
-use crate::id::{InvoiceId, MethodId, PaymentId, RefundId, ScheduleId, TenantId, UserId};
+use crate::id::{InvoiceId, TenantId};
 use crate::model::audit::Entry;
-use crate::model::event::Event;
 use crate::model::tenant::Member;
 use crate::policy::retry;
+
+pub use self::key::{Key, Table};
 
 /// An item as DynamoDB has it.
 pub type Item = HashMap<String, AttributeValue>;
@@ -45,144 +47,6 @@ pub enum StoreError {
 impl StoreError {
     fn unavailable(error: &(impl std::error::Error + 'static)) -> Self {
         Self::Unavailable(DisplayErrorContext(error).to_string())
-    }
-}
-
-/// The tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Table {
-    /// Settings, members, customers at gateways.
-    Tenants,
-    /// Payment methods and defaults.
-    PaymentMethods,
-    /// Invoices and the locks on bills.
-    Invoices,
-    /// Payments and refunds.
-    Payments,
-    /// Scheduled payments.
-    ScheduledPayments,
-    /// The audit trail.
-    AuditLog,
-    /// Alerts.
-    Alerts,
-    /// Agent runs.
-    AgentRuns,
-    /// Events of gateways that were dealt with.
-    WebhookEvents,
-}
-
-impl Table {
-    /// Names of the partition and sort key attributes; of a table without sort key the same name twice.
-    const fn keys(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Tenants => ("tenant_id", "record"),
-            Self::PaymentMethods => ("tenant_id", "method_id"),
-            Self::Invoices => ("tenant_id", "invoice_id"),
-            Self::Payments => ("tenant_id", "id"),
-            Self::ScheduledPayments => ("tenant_id", "schedule_id"),
-            Self::AuditLog => ("entity", "seq"),
-            Self::Alerts => ("tenant_id", "alert_id"),
-            Self::AgentRuns => ("tenant_id", "run_id"),
-            Self::WebhookEvents => ("event", "event"),
-        }
-    }
-
-    const fn label(self) -> &'static str {
-        match self {
-            Self::Tenants => "tenants",
-            Self::PaymentMethods => "payment methods",
-            Self::Invoices => "invoices",
-            Self::Payments => "payments",
-            Self::ScheduledPayments => "scheduled payments",
-            Self::AuditLog => "the audit log",
-            Self::Alerts => "alerts",
-            Self::AgentRuns => "agent runs",
-            Self::WebhookEvents => "webhook events",
-        }
-    }
-}
-
-/// The key of an item with text keys.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    table: Table,
-    partition: String,
-    sort: String,
-}
-
-impl Key {
-    /// Of any table but the audit log.
-    #[must_use]
-    pub fn new(table: Table, tenant: &TenantId, sort: impl Into<String>) -> Self {
-        Self { table, partition: tenant.to_string(), sort: sort.into() }
-    }
-
-    /// A tenant's settings.
-    #[must_use]
-    pub fn settings(tenant: &TenantId) -> Self {
-        Self::new(Table::Tenants, tenant, "settings")
-    }
-
-    /// A member.
-    #[must_use]
-    pub fn member(tenant: &TenantId, user: &UserId) -> Self {
-        Self::new(Table::Tenants, tenant, format!("member#{user}"))
-    }
-
-    /// The gateway's customer that stands for an owner.
-    #[must_use]
-    pub fn customer(tenant: &TenantId, owner: &str, gateway: &str) -> Self {
-        Self::new(Table::Tenants, tenant, format!("customer#{owner}#{gateway}"))
-    }
-
-    /// An invoice.
-    #[must_use]
-    pub fn invoice(tenant: &TenantId, invoice: &InvoiceId) -> Self {
-        Self::new(Table::Invoices, tenant, invoice.as_str())
-    }
-
-    /// A payment.
-    #[must_use]
-    pub fn payment(tenant: &TenantId, payment: &PaymentId) -> Self {
-        Self::new(Table::Payments, tenant, payment.as_str())
-    }
-
-    /// A refund.
-    #[must_use]
-    pub fn refund(tenant: &TenantId, refund: &RefundId) -> Self {
-        Self::new(Table::Payments, tenant, refund.as_str())
-    }
-
-    /// A scheduled payment.
-    #[must_use]
-    pub fn schedule(tenant: &TenantId, schedule: &ScheduleId) -> Self {
-        Self::new(Table::ScheduledPayments, tenant, schedule.as_str())
-    }
-
-    /// An event of a gateway.
-    #[must_use]
-    pub fn event(event: &Event) -> Self {
-        Self { table: Table::WebhookEvents, partition: event.key(), sort: event.key() }
-    }
-
-    /// A payment method.
-    #[must_use]
-    pub fn method(tenant: &TenantId, method: &MethodId) -> Self {
-        Self::new(Table::PaymentMethods, tenant, method.as_str())
-    }
-
-    fn attributes(&self) -> Item {
-        let (partition, sort) = self.table.keys();
-        HashMap::from([
-            (partition.to_owned(), AttributeValue::S(self.partition.clone())),
-            (sort.to_owned(), AttributeValue::S(self.sort.clone())),
-        ])
-    }
-
-    fn of(table: Table, item: &Item) -> Option<Self> {
-        let (partition, sort) = table.keys();
-        let text = |name: &str| item.get(name)?.as_s().ok().cloned();
-        Some(Self { table, partition: text(partition)?, sort: text(sort)? })
     }
 }
 
@@ -353,8 +217,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn lease(&self, shard: u8, owner: &str, until: Time) -> Result<bool, StoreError> {
-        let key =
-            Key { table: Table::ScheduledPayments, partition: format!("shard#{shard}"), sort: "lease".to_owned() };
+        let key = Key::lease(shard);
         let taken = self
             .db
             .update_item()

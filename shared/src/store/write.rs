@@ -11,7 +11,7 @@ use super::{Bill, CustomerRecord, Item, Key, Store, StoreError, Table};
 use crate::bounds;
 use crate::clock::Time;
 use crate::id::{InvoiceId, PaymentId, ScheduleId, TenantId, UserId};
-use crate::model::alert::{AgentRun, Alert, AlertStatus};
+use crate::model::alert::{AgentRun, Alert, AlertResolution, AlertStatus, Raised};
 use crate::model::audit::Entry;
 use crate::model::event::Event;
 use crate::model::invoice::Invoice;
@@ -223,9 +223,10 @@ impl Commit {
         self.put(store, Part::Free, &key, run, Guard::Nothing);
     }
 
-    /// An alert: new, or once more. Without a condition: it never makes a settlement fail.
+    /// An alert: new, or once more, and then open again. Without a condition: it never makes a settlement fail. The
+    /// end of its audit trail stays on it.
     pub fn alert(&mut self, store: &Store, alert: &Alert) {
-        let key = Key::new(Table::Alerts, &alert.tenant_id, alert.alert_id.as_str());
+        let key = Key::alert(&alert.tenant_id, &alert.alert_id);
         let about = [
             ("invoice_id", alert.invoice_id.as_ref().map(InvoiceId::as_str)),
             ("payment_id", alert.payment_id.as_ref().map(PaymentId::as_str)),
@@ -237,6 +238,7 @@ impl Commit {
         let change = "SET kind = :kind, severity = :severity, #status = :open, message = :message, \
                       next_action = :next_action, last_seen = :at, \
                       first_seen = if_not_exists(first_seen, :at), open_tenant = :tenant, writer = :writer \
+                      REMOVE resolved_tenant, resolved_by, resolved_at, note \
                       ADD #count :one";
         let update = Update::builder()
             .table_name(store.name(key.table))
@@ -257,6 +259,36 @@ impl Commit {
             .build();
         let write = update.map(|update| TransactWriteItem::builder().update(update).build());
         self.push(Part::Free, write.map_err(|e| StoreError::unavailable(&e)));
+    }
+
+    /// An open alert is resolved, unless it was raised again, or resolved, since it was read. An update: others write
+    /// to it without a condition.
+    pub fn resolve_alert(&mut self, store: &Store, alert: &Raised, resolution: &AlertResolution) {
+        let key = Key::alert(&alert.tenant_id, &alert.alert_id);
+        let update = Update::builder()
+            .table_name(store.name(key.table))
+            .set_key(Some(key.attributes()))
+            .update_expression(
+                "SET #status = :resolved, resolved_tenant = :tenant, resolved_by = :by, resolved_at = :at, \
+                 note = :note, version = :version, audit_head = :head, writer = :writer REMOVE open_tenant",
+            )
+            .condition_expression("#status = :open AND #count = :count")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":resolved", text(AlertStatus::Resolved.as_str()))
+            .expression_attribute_values(":open", text(AlertStatus::Open.as_str()))
+            .expression_attribute_values(":count", AttributeValue::N(alert.count.to_string()))
+            .expression_attribute_values(":tenant", text(alert.tenant_id.as_str()))
+            .expression_attribute_values(":by", text(resolution.resolved_by.as_str()))
+            .expression_attribute_values(":at", text(resolution.resolved_at.to_string()))
+            .expression_attribute_values(":note", text(&resolution.note))
+            .expression_attribute_values(":version", AttributeValue::N(alert.version.to_string()))
+            .expression_attribute_values(":head", text(&alert.audit_head))
+            .expression_attribute_values(":writer", text(&self.writer))
+            .return_values_on_condition_check_failure(OLD)
+            .build();
+        let write = update.map(|update| TransactWriteItem::builder().update(update).build());
+        self.push(Part::Alert, write.map_err(|e| StoreError::unavailable(&e)));
     }
 
     fn put<T: Serialize>(&mut self, store: &Store, part: Part, key: &Key, value: &T, guard: Guard) {

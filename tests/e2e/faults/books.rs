@@ -10,6 +10,7 @@ use shared::model::audit::{Entry, Head, is_intact};
 use shared::model::invoice::{Invoice, InvoiceStatus};
 use shared::model::payment::{FailureCode, Payment, PaymentStatus};
 use shared::model::refund::{Refund, RefundStatus};
+use shared::model::schedule::{Schedule, ScheduleStatus};
 
 use crate::world::{ACCOUNT, TENANT, World};
 
@@ -27,6 +28,7 @@ pub struct Books {
     pub invoices: Vec<Invoice>,
     pub payments: Vec<Payment>,
     pub refunds: Vec<Refund>,
+    pub schedules: Vec<Schedule>,
     pub alerts: Vec<Alert>,
     pub runs: Vec<AgentRun>,
     trails: BTreeMap<String, Vec<Entry>>,
@@ -66,12 +68,21 @@ impl Books {
             let entries = world.items("AUDIT_LOG_TABLE", "entity", &entity).await;
             trails.insert(invoice.invoice_id.to_string(), entries.into_iter().map(parse).collect());
         }
-        let text = |item: &HashMap<String, AttributeValue>, name: &str| item[name].as_s().unwrap().clone();
+        // Not every alert is about an invoice.
+        let text = |item: &HashMap<String, AttributeValue>, name: &str| {
+            item.get(name).map(|value| value.as_s().unwrap().clone()).unwrap_or_default()
+        };
         let items = world.items("PAYMENTS_TABLE", "tenant_id", TENANT).await;
         let alerts = world.items("ALERTS_TABLE", "tenant_id", TENANT).await;
         Self {
             payments: of_kind(&items, "pay_"),
             refunds: of_kind(&items, "ref_"),
+            schedules: world
+                .items("SCHEDULED_PAYMENTS_TABLE", "tenant_id", TENANT)
+                .await
+                .into_iter()
+                .map(parse)
+                .collect(),
             alerts: alerts
                 .iter()
                 .map(|item| Alert {
@@ -98,6 +109,7 @@ impl Books {
 
     /// What holds at any time, while things are broken too.
     pub fn always(&self) {
+        self.promises();
         for invoice in &self.invoices {
             let of_invoice = |entry: &&BookEntry| {
                 entry.captured && entry.metadata.get("invoice_id").is_some_and(|id| id == invoice.invoice_id.as_str())
@@ -199,6 +211,26 @@ impl Books {
         assert!(ran, "no agent run for the failure of {}", refund.id);
     }
 
+    /// A promise holds its invoice while it is open, and somebody, or the executor, looks at it.
+    fn promises(&self) {
+        for schedule in &self.schedules {
+            let invoice = self.invoices.iter().find(|invoice| invoice.invoice_id == schedule.invoice_id).unwrap();
+            let holds = invoice.schedule_id.as_ref() == Some(&schedule.id);
+            assert_eq!(holds, schedule.status.is_open(), "{} is {}", schedule.id, schedule.status);
+            let expected = match schedule.status {
+                ScheduleStatus::Executing => InvoiceStatus::Paying,
+                status if status.is_open() => InvoiceStatus::Scheduled,
+                _ => invoice.status,
+            };
+            assert_eq!(invoice.status, expected, "{} is {}", schedule.id, schedule.status);
+            assert_eq!(schedule.due_shard.is_some(), schedule.status.is_awaited(), "{}", schedule.id);
+            if matches!(schedule.status, ScheduleStatus::AwaitingMethod | ScheduleStatus::InReview) {
+                let called = |alert: &Alert| alert.open && alert.invoice == schedule.invoice_id.as_str();
+                assert!(self.alerts.iter().any(called), "{} waits and nobody was called", schedule.id);
+            }
+        }
+    }
+
     fn payments_of<'a>(&'a self, invoice: &'a Invoice) -> impl Iterator<Item = &'a Payment> {
         self.payments.iter().filter(|payment| payment.invoice_id == invoice.invoice_id)
     }
@@ -262,6 +294,7 @@ impl Books {
                 // Taken back although money of it was refunded: a person decides.
                 Some(PaymentStatus::Returned) => invoice.status != InvoiceStatus::Approved,
                 Some(_) => false,
+                None if invoice.schedule_id.is_some() => invoice.status == InvoiceStatus::Scheduled,
                 None => matches!(invoice.status, InvoiceStatus::Approved | InvoiceStatus::Void | InvoiceStatus::Draft),
             };
             assert!(expected, "{} is {}, its payment {current:?}", invoice.invoice_id, invoice.status);

@@ -122,6 +122,7 @@ impl Stage {
             Some("payments") => pay::router(app),
             Some("refunds") => refund::router(app),
             Some("invoices") => invoices::router(app),
+            Some("alerts" | "audit" | "agent-runs") => review::router(app),
             Some("payment-methods") => payment_methods::router(app),
             Some("tenant" | "members") => settings::router(app),
             other => panic!("no function for {other:?}"),

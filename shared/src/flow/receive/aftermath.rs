@@ -1,6 +1,6 @@
 //! What becomes of a payment after it was paid: refunds, disputes, reversed transfers, as the gateway shows them.
 
-use super::{Arrival, Received, last, mark, step};
+use super::{Arrival, Received, SEND_OPEN, last, mark, step};
 use crate::app::App;
 use crate::clock::Time;
 use crate::flow::alert::{Execution, alert, run};
@@ -12,7 +12,7 @@ use crate::gateway::{Outcome, Refunded, SeenRefund};
 use crate::id::{RefundId, TenantId, UserId};
 use crate::model::alert::{AlertKind, RunAction};
 use crate::model::movement::Progress;
-use crate::model::payment::{Failure, FailureCode, Payment, PaymentStatus};
+use crate::model::payment::{Disputes, Failure, FailureCode, Payment, PaymentStatus};
 use crate::model::refund::{FrozenRefund, Refund, RefundStatus, refund_of};
 use crate::model::schedule::Next;
 use crate::model::transition::{self, Case, Change, Report};
@@ -55,9 +55,13 @@ pub(super) async fn refunds(
     let mut listed = listed.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
     listed.reverse();
     if let Some(Refunded::One(one)) = told {
-        let has_failed = |seen: &SeenRefund| matches!(seen.answer.outcome, Outcome::Declined(_) | Outcome::Canceled);
+        let stage = |seen: &SeenRefund| match seen.answer.outcome {
+            Outcome::Declined(_) | Outcome::Canceled => 2,
+            Outcome::Succeeded => 1,
+            _ => 0,
+        };
         let there = listed.iter().find(|seen| seen.reference == one.reference);
-        if there.is_none_or(|there| has_failed(one) && !has_failed(there)) {
+        if there.is_none_or(|there| stage(one) > stage(there)) {
             return Err(Stop::Gateway("the gateway's list of refunds is behind its event"));
         }
     }
@@ -85,7 +89,7 @@ pub(super) async fn apply_refunds(
     // The last one is kept back for the mark.
     let mut last: Option<Commit> = None;
     for one in listed {
-        let Some((commit, after)) = refund_shown(app, invocation, arrival, &case, found, one)? else { continue };
+        let Some((commit, after)) = refund_shown(app, invocation, arrival, &case, found, one).await? else { continue };
         if let Some(before) = last.replace(commit)
             && !step(app, invocation, before).await?
         {
@@ -98,10 +102,20 @@ pub(super) async fn apply_refunds(
         case = Case { refund: None, ..after };
     }
     let total = match told {
-        Refunded::Total(total) => total.filter(|total| total.currency == case.payment.currency),
+        Refunded::Total(Some(total))
+            if total.currency == case.payment.currency && total.amount_minor <= case.payment.amount =>
+        {
+            Some(total.amount_minor)
+        }
+        // More than was paid, or in another currency.
+        Refunded::Total(_) => {
+            let alert = alert(&case, AlertKind::AnswerMismatch, None, app.clock.now());
+            last.get_or_insert_default().alert(&app.store, &alert);
+            None
+        }
         Refunded::One(_) => None,
     };
-    if let Some(change) = total.and_then(|total| transition::told(&case, total.amount_minor)) {
+    if let Some(change) = total.and_then(|total| transition::told(&case, total)) {
         let (commit, _) = change_of(app, invocation, arrival, &case, change, None);
         if let Some(before) = last.replace(commit)
             && !step(app, invocation, before).await?
@@ -113,7 +127,7 @@ pub(super) async fn apply_refunds(
 }
 
 /// What the gateway's refund changes in the books; `None`: nothing.
-fn refund_shown(
+async fn refund_shown(
     app: &App,
     invocation: &Invocation,
     arrival: &Arrival,
@@ -123,7 +137,10 @@ fn refund_shown(
 ) -> Result<Option<(Commit, Case)>, Stop> {
     let now = app.clock.now();
     let tenant = invocation.tenant();
-    let of_payment = |refund: &Refund| refund.payment_id == case.payment.id;
+    let of_payment = |refund: &Refund| {
+        refund.payment_id == case.payment.id
+            && refund.reference().is_none_or(|reference| reference == listed.seen.reference)
+    };
     let ours: Option<Refund> = match &listed.ours {
         Some(id) => found.get::<Refund>(&Key::refund(tenant, id))?.filter(of_payment),
         None => None,
@@ -131,7 +148,11 @@ fn refund_shown(
     let is_known = ours.is_some();
     let stored = match ours {
         Some(ours) => Some(ours),
-        None => found.get::<Refund>(&Key::refund(tenant, &listed.external))?,
+        None => match found.get::<Refund>(&Key::refund(tenant, &listed.external))? {
+            Some(external) => Some(external),
+            // Somebody may have taken our mark off.
+            None => by_reference(app, tenant, &listed.seen.reference).await?.filter(of_payment),
+        },
     };
     let (report, status, why) = match &listed.seen.answer.outcome {
         Outcome::Succeeded => (Report::Succeeded, RefundStatus::Succeeded, None),
@@ -162,6 +183,7 @@ fn refund_shown(
     let movement = case.movement();
     let is_open = movement.is_unsettled() && !movement.is_external();
     if why.is_some() && is_open && !retry::failure_is_final(now, movement.progress().send_until) {
+        // Noted, so that recovery looks soon; the event itself is wanted again when no send can be open.
         let mut case = case;
         let progress = case.progress_mut();
         progress.revision += 1;
@@ -170,7 +192,8 @@ fn refund_shown(
         if let Some(refund) = &case.refund {
             commit.refund(&app.store, refund);
         }
-        return Ok(Some((commit, case)));
+        step(app, invocation, commit).await?;
+        return Err(Stop::Gateway(SEND_OPEN));
     }
     let Some(change) = transition::apply(&case, report, why.as_ref(), &Next::Nothing, Some(&shown.reference), now)
     else {
@@ -180,6 +203,15 @@ fn refund_shown(
     let source = Source::Event(arrival.event.clone());
     let finding = Finding { sent, source, action: RunAction::Receive };
     Ok(Some(applied(app, invocation, &case, change, &finding, why.as_ref())))
+}
+
+/// The record that is known by the gateway's id.
+async fn by_reference(app: &App, tenant: &TenantId, reference: &str) -> Result<Option<Refund>, Stop> {
+    let id = app.store.by_reference(tenant, reference).await?.and_then(|id| id.parse::<RefundId>().ok());
+    match id {
+        Some(id) => Ok(app.store.get(&Key::refund(tenant, &id)).await?),
+        None => Ok(None),
+    }
 }
 
 /// The record of a refund that was made at the gateway without us.
@@ -237,7 +269,9 @@ pub(super) async fn apply_disputes(
     let time = || invocation.gateway_time(app);
     let seen = app.stripe.disputes(&arrival.secret, reference, case.payment.money(), &time).await;
     let seen = seen.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
-    if seen.ended.get(id).is_none_or(|ended| has_ended && !ended) {
+    let Disputes { seen: known, lost } = case.payment.disputes;
+    let is_behind = seen.standing.disputes.seen < known || seen.standing.disputes.lost < lost;
+    if is_behind || seen.ended.get(id).is_none_or(|ended| has_ended && !ended) {
         return Err(Stop::Gateway("the gateway's list of disputes is behind its event"));
     }
     let commit = match transition::standing(&case, seen.standing) {
@@ -280,10 +314,11 @@ fn change_of(
     why: Option<&Failure>,
 ) -> (Commit, Case) {
     let refunds_changed = change.case.payment.refunds != before.payment.refunds;
-    let action = match change.case.payment.status {
-        _ if refunds_changed => "refund",
-        PaymentStatus::Returned => "return",
-        _ => "dispute",
+    let is_returned = |payment: &Payment| payment.status == PaymentStatus::Returned;
+    let action = match () {
+        () if refunds_changed => "refund",
+        () if is_returned(&change.case.payment) && !is_returned(&before.payment) => "return",
+        () => "dispute",
     };
     let mut told = Told::action(action).saying("event", arrival.event.id.as_str());
     told.why = why;

@@ -13,7 +13,7 @@ mod standing;
 use std::fmt::{Display, Write as _};
 
 use super::alert::AlertKind;
-use super::invoice::{Invoice, InvoiceStatus};
+use super::invoice::Invoice;
 use super::movement::{Movement, Progress};
 use super::names;
 use super::payment::{Failure, Payment, PaymentStatus};
@@ -131,21 +131,6 @@ pub fn apply(
     match &case.refund {
         Some(known) => refund::apply(case, known, report, failure, reference, at),
         None => payment::apply(case, report, failure, next, reference, at),
-    }
-}
-
-/// The current payment no longer pays its invoice: it is free again, unless another has paid it meanwhile.
-fn release(change: &mut Change) {
-    let invoice = &mut change.case.invoice;
-    if invoice.also_paid.is_empty() {
-        invoice.status = InvoiceStatus::Approved;
-        invoice.current = None;
-    } else {
-        invoice.status = InvoiceStatus::Paid;
-        invoice.current = Some(invoice.also_paid.remove(0));
-        if !invoice.also_paid.is_empty() {
-            change.alerts.push(AlertKind::PaidTwice);
-        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a report makes of a payment and of the invoice that it pays.
 
 use super::super::alert::AlertKind;
-use super::super::invoice::InvoiceStatus;
+use super::super::invoice::{AlsoPaid, Invoice, InvoiceStatus};
 use super::super::payment::{Failure, Payment, PaymentMethod, PaymentStatus};
 use super::super::schedule::Next;
-use super::{Aftermath, Case, Change, Report, release, schedule};
+use super::{Aftermath, Case, Change, Report, schedule};
 use crate::clock::Time;
 
 /// The state after a report.
@@ -62,7 +62,7 @@ pub(super) fn apply(
             payment.failure = None;
             paid(&mut change);
             schedule::paid(&mut change.case);
-            // What was told of refunds before it was known to be paid counts from now on.
+            // From now on it can be refunded.
             follow(&mut change);
         }
         PaymentStatus::Failed | PaymentStatus::Canceled => {
@@ -90,49 +90,70 @@ fn paid(change: &mut Change) {
             }
         }
         InvoiceStatus::Approved | InvoiceStatus::Scheduled | InvoiceStatus::Draft => {
-            invoice.status = InvoiceStatus::Paid;
+            invoice.also_paid.retain(|other| other.payment_id != payment.id);
             invoice.current = Some(payment.id.clone());
+            invoice.status = status_by(payment.status).unwrap_or(InvoiceStatus::Paid);
+            invoice.disputed = payment.disputed;
         }
         // Kept, so that the invoice stays paid should the other one fail or be taken back.
         InvoiceStatus::Paying | InvoiceStatus::Paid | InvoiceStatus::PartiallyRefunded | InvoiceStatus::Refunded => {
-            if invoice.status != InvoiceStatus::Paying || !invoice.also_paid.is_empty() {
+            invoice.also_paid.push(AlsoPaid::by(payment));
+            if invoice.status != InvoiceStatus::Paying {
                 change.alerts.push(AlertKind::PaidTwice);
             }
-            invoice.also_paid.push(payment.id.clone());
         }
         InvoiceStatus::Void => change.alerts.push(AlertKind::PaidVoidInvoice),
     }
 }
 
+/// The state of an invoice whose own payment is in this one.
+fn status_by(status: PaymentStatus) -> Option<InvoiceStatus> {
+    match status {
+        PaymentStatus::Paid => Some(InvoiceStatus::Paid),
+        PaymentStatus::PartiallyRefunded => Some(InvoiceStatus::PartiallyRefunded),
+        PaymentStatus::Refunded => Some(InvoiceStatus::Refunded),
+        _ => None,
+    }
+}
+
 /// Payment and invoice follow what went back: refunds, in both directions, and lost disputes.
 pub(super) fn follow(change: &mut Change) {
-    let Case { payment, invoice, .. } = &mut change.case;
+    let payment = &mut change.case.payment;
     let before = payment.status;
     payment.status = after(payment.status, aftermath(payment));
-    let can_be_refunded =
-        matches!(payment.status, PaymentStatus::Paid | PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded);
-    let gone = payment.refunds.held + payment.refunds.external() + payment.disputes.lost;
-    payment.refundable_minor = if can_be_refunded { payment.amount - gone } else { 0 };
-    if payment.status == PaymentStatus::Returned {
-        if before != PaymentStatus::Returned {
-            reversed(change);
+    let can_be_refunded = status_by(payment.status).is_some();
+    let gone = payment.refunds.gone().saturating_add(payment.disputes.lost);
+    payment.refundable_minor = if can_be_refunded { payment.amount.saturating_sub(gone) } else { 0 };
+    let Case { payment, invoice, .. } = &mut change.case;
+    let is_settled =
+        matches!(invoice.status, InvoiceStatus::Paid | InvoiceStatus::PartiallyRefunded | InvoiceStatus::Refunded);
+    if invoice.current.as_ref() == Some(&payment.id) {
+        if payment.status == PaymentStatus::Returned {
+            if before != PaymentStatus::Returned {
+                reversed(change);
+            } else if invoice.status == InvoiceStatus::Paid && payment.refunds.refunded() > 0 {
+                invoice.status = InvoiceStatus::PartiallyRefunded;
+            }
+        } else if is_settled && let Some(status) = status_by(payment.status) {
+            invoice.status = status;
+            // All of it went back, and another has paid too: the invoice is paid by that one.
+            if status == InvoiceStatus::Refunded {
+                promote(invoice);
+            }
         }
         return;
     }
-    if invoice.current.as_ref() == Some(&payment.id) {
-        let follows =
-            matches!(invoice.status, InvoiceStatus::Paid | InvoiceStatus::PartiallyRefunded | InvoiceStatus::Refunded);
-        match payment.status {
-            PaymentStatus::Paid if follows => invoice.status = InvoiceStatus::Paid,
-            PaymentStatus::PartiallyRefunded if follows => invoice.status = InvoiceStatus::PartiallyRefunded,
-            PaymentStatus::Refunded if follows => invoice.status = InvoiceStatus::Refunded,
-            _ => {}
-        }
-    } else if payment.status == PaymentStatus::Refunded {
-        // It pays nothing any more.
-        invoice.also_paid.retain(|other| *other != payment.id);
-    } else if before == PaymentStatus::Refunded && payment.status != before {
-        // The money is here again.
+    invoice.also_paid.retain(|other| other.payment_id != payment.id || status_by(payment.status).is_some());
+    invoice.also_paid.retain(|other| other.payment_id != payment.id || payment.status != PaymentStatus::Refunded);
+    for other in invoice.also_paid.iter_mut().filter(|other| other.payment_id == payment.id) {
+        *other = AlsoPaid::by(payment);
+    }
+    let is_free = matches!(invoice.status, InvoiceStatus::Approved | InvoiceStatus::Scheduled | InvoiceStatus::Draft);
+    let pays = matches!(payment.status, PaymentStatus::Paid | PaymentStatus::PartiallyRefunded);
+    if payment.status == PaymentStatus::Returned && before != PaymentStatus::Returned {
+        change.alerts.push(AlertKind::Returned);
+    } else if pays && (before == PaymentStatus::Refunded || (is_free && !payment.is_going_back())) {
+        // The money is here again, or stays here after all.
         paid(change);
         schedule::paid(&mut change.case);
     }
@@ -143,20 +164,18 @@ fn aftermath(payment: &Payment) -> Aftermath {
     // A bank's dispute is its return, and final.
     let by_bank = payment.payment_method == PaymentMethod::Ach && payment.disputes.seen > 0;
     match refunded {
-        _ if by_bank || (lost > 0 && lost + refunded >= payment.amount) => Aftermath::Reversed,
+        _ if by_bank || (lost > 0 && lost.saturating_add(refunded) >= payment.amount) => Aftermath::Reversed,
         ..=0 => Aftermath::NotRefunded,
         refunded if refunded < payment.amount => Aftermath::PartlyRefunded,
         _ => Aftermath::AllRefunded,
     }
 }
 
-/// What a reversed payment means for its invoice: it is to be paid again, unless money went back another way too.
+/// What the reversal of its own payment means for an invoice: it is to be paid again, unless money went back another
+/// way too.
 fn reversed(change: &mut Change) {
     let Case { payment, invoice, .. } = &mut change.case;
-    invoice.also_paid.retain(|other| *other != payment.id);
-    if invoice.current.as_ref() != Some(&payment.id) {
-        change.alerts.push(AlertKind::Returned);
-    } else if payment.refunds.is_none() && invoice.status == InvoiceStatus::Paid {
+    if payment.refunds.is_none() && invoice.status == InvoiceStatus::Paid {
         change.alerts.push(AlertKind::Returned);
         release(change);
     } else {
@@ -165,5 +184,27 @@ fn reversed(change: &mut Change) {
             invoice.status = InvoiceStatus::PartiallyRefunded;
         }
         change.alerts.push(AlertKind::ReturnedAfterRefund);
+    }
+}
+
+/// Another payment that has paid the invoice becomes its own, unless all of it is on its way back; `false`: none is.
+fn promote(invoice: &mut Invoice) -> bool {
+    let Some(place) = invoice.also_paid.iter().position(|other| !other.going_back) else { return false };
+    let other = invoice.also_paid.remove(place);
+    invoice.status = if other.refunded { InvoiceStatus::PartiallyRefunded } else { InvoiceStatus::Paid };
+    invoice.disputed = other.disputed;
+    invoice.current = Some(other.payment_id);
+    true
+}
+
+/// The current payment no longer pays its invoice: it is free again, unless another has paid it meanwhile.
+fn release(change: &mut Change) {
+    let invoice = &mut change.case.invoice;
+    if !promote(invoice) {
+        invoice.status = InvoiceStatus::Approved;
+        invoice.current = None;
+        invoice.disputed = false;
+    } else if !invoice.also_paid.is_empty() {
+        change.alerts.push(AlertKind::PaidTwice);
     }
 }

@@ -44,13 +44,13 @@ pub fn standing(case: &Case, standing: Standing) -> Option<Change> {
     follow(&mut change);
     let after = change.case.payment.status;
     let is_new = standing.disputes.seen > payment.disputes.seen;
-    if (disputed && !payment.disputed) || (standing.asked && is_new) {
+    if (disputed && (is_new || !payment.disputed)) || (standing.asked && is_new) {
         change.alerts.push(AlertKind::Disputed);
     }
     if standing.disputes.lost > payment.disputes.lost && after != PaymentStatus::Returned {
         change.alerts.push(AlertKind::DisputeLostInPart);
     }
-    if case.invoice.current.as_ref() == Some(&payment.id) {
+    if change.case.invoice.current.as_ref() == Some(&payment.id) {
         change.case.invoice.disputed = disputed;
     }
     Some(change)
