@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "it speaks to the person who started it")]
 
 use serde_json::{Value, json};
+use shared::clock::Time;
 
 use crate::client::{Answer, Client};
 use crate::seed::{self, ADMIN, SeedError, TENANT};
@@ -70,6 +71,27 @@ pub async fn run(stack: &Stack) -> Result<(), DemoError> {
     let trail = trail(&clerk, "/invoices/INV-2025-001/audit").await?;
     holds(is(&trail, "intact", &json!(true)), "the chain of the audit trail is intact")?;
 
+    heading("Another invoice is promised for the first of March, and paid on that day");
+    let date = next_first_of_march(stack.clock.now());
+    let body = json!({ "invoice_id": "INV-2025-002", "payment_method": "stripe", "scheduled_date": date });
+    println!("  {ADMIN} > POST /payments   Idempotency-Key: demo-5\n    {body}");
+    let promised = admin.send(reqwest::Method::POST, "/payments", Some("demo-5"), Some(&body)).await;
+    let promised = promised.map_err(SeedError::from)?;
+    show(&promised, SCHEDULE);
+    holds(promised.status == 202 && is(&promised, "status", &json!("pending")), "it is promised, and not paid yet")?;
+    for (at, expected) in [(format!("{date}T00:00:00Z"), 0), (format!("{date}T12:00:00Z"), 1)] {
+        let summary = execute(stack, &at).await?;
+        holds(
+            summary.get("paid") == Some(&json!(expected)),
+            if expected == 0 { "the day before in New York, nothing is due" } else { "on the day it is paid" },
+        )?;
+    }
+    let path = format!("/scheduled-payments/{}", text(&promised, "id"));
+    let kept = get(&clerk, &path, SCHEDULE).await?;
+    holds(is(&kept, "status", &json!("completed")), "the promise is kept")?;
+    let invoice = get(&clerk, "/invoices/INV-2025-002", &["invoice_id", "status", "payments"]).await?;
+    holds(is(&invoice, "status", &json!("paid")), "its invoice is paid")?;
+
     heading("What Stripe's books say");
     let books = stack.stripe.books("acct_acme");
     let ours: Vec<_> = books
@@ -120,6 +142,26 @@ const CONFIRMATION: &[&str] = &[
 const REFUND: &[&str] =
     &["id", "payment_id", "amount", "currency", "status", "gateway_refund_id", "reason", "code", "detail", "remaining"];
 const PAYMENT: &[&str] = &["id", "payment_id", "amount", "status", "refunded", "refundable"];
+
+const SCHEDULE: &[&str] = &["id", "invoice_id", "status", "scheduled_date", "due_at", "amount", "currency", "payments"];
+
+/// The next first of March that is at least a day ahead.
+fn next_first_of_march(now: Time) -> String {
+    let today = now.date_in(&jiff::tz::TimeZone::UTC);
+    let year = if today.month() < 3 { today.year() } else { today.year().saturating_add(1) };
+    format!("{year}-03-01")
+}
+
+/// Runs the executor at a time of one's choice, as `cargo run -- execute --at` does.
+async fn execute(stack: &Stack, at: &str) -> Result<Value, DemoError> {
+    println!("  EventBridge > {{\"run\": \"daily\"}} at {at}");
+    let unreachable = |error: reqwest::Error| DemoError::Broken(format!("the executor answers: {error}"));
+    let url = format!("{}/execute", stack.urls.control);
+    let sent = stack.http.post(url).json(&json!({ "at": at })).send().await.map_err(unreachable)?;
+    let summary: Value = sent.json().await.map_err(unreachable)?;
+    println!("  < {summary}");
+    Ok(summary)
+}
 
 async fn get(client: &Client, path: &str, fields: &[&str]) -> Result<Answer, DemoError> {
     println!("  clerk > GET {path}");

@@ -163,8 +163,8 @@ pub const SECRET_SLOTS: usize = 1_000;
 /// Pauses before a scheduled payment is tried again since the gateway was not to be had; then daily.
 pub const OUTAGE_PAUSES: [Duration; 3] = [Duration::from_mins(15), Duration::from_hours(1), Duration::from_hours(4)];
 
-/// How often it is put off for that before a person decides.
-pub const OUTAGES: u32 = 10;
+/// How often it is put off for that: after the tenth failed execution a person decides.
+pub const OUTAGES: u32 = 9;
 
 /// How far ahead a payment may be scheduled, years.
 pub const SCHEDULE_YEARS: i16 = 2;

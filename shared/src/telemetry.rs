@@ -6,7 +6,18 @@
 use tracing_subscriber::EnvFilter;
 
 /// Crates whose lines are ours.
-const OURS: [&str; 5] = ["shared", "pay", "invoices", "settings", "payment_methods"];
+pub const OURS: [&str; 10] = [
+    "shared",
+    "pay",
+    "invoices",
+    "settings",
+    "payment_methods",
+    "refund",
+    "review",
+    "schedule",
+    "scheduled_executor",
+    "webhook",
+];
 
 /// The target of the lines that hold the head of an audit chain.
 pub const AUDIT: &str = "audit";

@@ -99,6 +99,7 @@ async fn what_the_caller_claims_is_checked_against_the_record() {
         (json!(0), 422, "invalid_field"),
         (json!("100"), 422, "invalid_field"),
         (json!(1.5), 422, "invalid_field"),
+        (Value::Null, 422, "invalid_field"),
         (json!(50_001), 409, "refund_exceeds_remaining"),
     ] {
         refused(&world.refund("r2", &payment, json!({ "amount": amount })).await, status, &[code]);

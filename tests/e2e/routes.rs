@@ -32,3 +32,11 @@ fn template_and_routers_have_the_same_routes() {
         "code: {only_in_code:?}, template: {only_in_template:?}"
     );
 }
+
+#[test]
+fn every_functions_lines_are_logged() {
+    for function in Template::bundled().unwrap().functions {
+        let name = function.folder.replace('-', "_");
+        assert!(shared::telemetry::OURS.contains(&name.as_str()), "the log filter does not know {name}");
+    }
+}

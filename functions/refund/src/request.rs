@@ -18,6 +18,7 @@ pub fn refund(mut body: Fields) -> Result<RefundRequest, Vec<Refusal>> {
     let payment_id = body.text("payment_id", bounds::REFERENCE_BYTES);
     let payment_id = body.required("payment_id", payment_id);
     let invoice_id = body.parsed::<InvoiceId>("invoice_id");
+    body.refuse_null("amount", "null is no amount; leave it out to refund all that is left.");
     let amount = body.integer("amount", 1, MAX_AMOUNT_MINOR);
     let currency = body.parsed::<Currency>("currency");
     let reason = body.choice("reason", Reason::ALL);

@@ -5,16 +5,14 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 use http::StatusCode;
-use jiff::civil::Date;
 use shared::api::caller::Caller;
 use shared::api::form::{Body, Fields};
 use shared::api::idempotency::IdempotencyKey;
 use shared::api::pay_answer::answer;
-use shared::api::pay_request::{date, order};
+use shared::api::pay_request::order;
 use shared::api::problem::Problem;
 use shared::api::{About, Params, Route, page, view};
 use shared::app::App;
-use shared::bounds;
 use shared::flow::schedule::{Wanted, change, find};
 use shared::flow::{Stop, pay, refuse, require};
 use shared::id::{MethodId, ScheduleId};
@@ -101,8 +99,7 @@ async fn cancel(State(app): State<App>, caller: Caller, Path(id): Path<String>) 
 
 fn wanted(mut body: Fields) -> Result<Wanted, Vec<Refusal>> {
     const DATE: &str = "scheduled_date";
-    let text = body.text(DATE, bounds::NAME_BYTES);
-    let date: Option<Date> = text.and_then(|text| date(&mut body, DATE, &text, "A date as YYYY-MM-DD is expected."));
+    let date = body.date(DATE);
     let method = body.parsed::<MethodId>("payment_method_id");
     body.finish()?;
     if date.is_none() && method.is_none() {

@@ -99,9 +99,9 @@ async fn batch(executor: &Executor, queue: Option<&Queue>, run: &Run, records: &
 
 async fn message(executor: &Executor, queue: Option<&Queue>, run: &Run, shard: u8) -> Result<(), Error> {
     let mut summary = Summary::default();
-    executor.drain(run, shard, &mut summary).await?;
+    let goes_on = executor.drain(run, shard, &mut summary).await?;
     tracing::info!(shard, summary = %json!(summary), "shard");
-    match queue.filter(|_| summary.remaining > 0) {
+    match queue.filter(|_| goes_on) {
         Some(queue) => Ok(queue.send(shard).await?),
         None => Ok(()),
     }

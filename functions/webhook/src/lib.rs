@@ -61,7 +61,7 @@ async fn stripe(
     let Some(event) = parse(&body) else {
         return Err(Refusal::new(Code::InvalidJson, "The body is no event of Stripe's API v1.").into());
     };
-    let actor = Actor { tenant_id: tenant_id.clone(), user_id: UserId::webhook(), request_id };
+    let actor = Actor { tenant_id: tenant_id.clone(), user_id: UserId::webhook(), request_id: request_id.clone() };
     let invocation = Invocation { actor, started_at, deadline };
     let kind = event.kind.clone();
     // What happens in a connected account is that account's business.
@@ -72,7 +72,8 @@ async fn stripe(
         told: if elsewhere { Told::Nothing } else { event.told },
         secret,
     };
-    let span = tracing::info_span!("event", tenant_id = %arrival.event.tenant_id, event = arrival.event.id, kind);
+    let span =
+        tracing::info_span!("event", request_id, tenant_id = %arrival.event.tenant_id, event = arrival.event.id, kind);
     let received = receive(&app, &invocation, &arrival).instrument(span.clone()).await;
     let received = received.map_err(|stop| {
         span.in_scope(|| tracing::warn!(error = %stop, "event not applied: it is to be delivered again"));

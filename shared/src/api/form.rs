@@ -113,6 +113,13 @@ impl Fields {
         self.members.remove(name).filter(|value| !value.is_null())
     }
 
+    /// Refuses a field that is there and null, where leaving it out means something that null may not have meant.
+    pub fn refuse_null(&mut self, name: &str, cure: &str) {
+        if self.members.get(name).is_some_and(Value::is_null) {
+            self.refuse(Code::InvalidField, name, cure);
+        }
+    }
+
     /// Whether the field is there, and not null.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {

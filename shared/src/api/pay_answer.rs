@@ -9,7 +9,7 @@ use super::{About, Replayed, view};
 use crate::flow::pay::{Made, PayResult};
 use crate::gateway::NextAction;
 use crate::model::payment::{Failure, FailureCode, Payment, PaymentStatus};
-use crate::model::schedule::Schedule;
+use crate::model::schedule::{Schedule, ScheduleStatus};
 use crate::policy::failure::consequence;
 use crate::policy::refusal::Refusal;
 
@@ -43,9 +43,14 @@ fn paid(payment: &Payment, next_action: Option<&NextAction>, schedule: Option<&S
                 let refusal = Refusal::new(consequence.code, consequence.detail);
                 return Problem::from(refusal).with("payment", view).into_response();
             };
-            let detail = format!("Nothing was taken; it is tried again on {}.", schedule.scheduled_date);
-            let promise =
-                json!({ "id": schedule.id, "scheduled_date": schedule.scheduled_date, "due_at": schedule.due_at });
+            let detail = match schedule.status {
+                ScheduleStatus::Pending => {
+                    format!("Nothing was taken; it is tried again on {}.", schedule.scheduled_date)
+                }
+                status => format!("Nothing was taken by this payment. Its invoice's scheduled payment is {status}."),
+            };
+            let promise = json!({ "id": schedule.id, "scheduled_date": schedule.scheduled_date, "due_at": schedule.due_at,
+                                  "status": schedule.status });
             let problem = Problem::from(Refusal::new(consequence.code, detail)).with("payment", view);
             problem.with("scheduled_payment", promise).into_response()
         }

@@ -10,8 +10,6 @@ use crate::model::payment::PaymentMethod;
 use crate::money::{Currency, MAX_AMOUNT_MINOR, Money};
 use crate::policy::pay::{NewInvoice, PayRequest, Target, When};
 use crate::policy::refusal::{Code, Refusal};
-use jiff::civil::Date;
-
 /// The order of a request; `invoice` learns what the body names even where its form is wrong. `schedules`: it makes a
 /// scheduled payment, whose date is required.
 ///
@@ -92,27 +90,11 @@ fn new(body: &mut Fields) -> Option<Target> {
 
 fn when(body: &mut Fields, schedules: bool) -> When {
     const FIELD: &str = "scheduled_date";
-    let text = body.text(FIELD, bounds::NAME_BYTES);
-    if schedules {
-        let text = body.required(FIELD, text);
-        return text
-            .and_then(|text| date(body, FIELD, &text, "A date as YYYY-MM-DD is expected."))
-            .map_or(When::Now, When::On);
+    if !schedules && body.peek(FIELD) == Some("immediate") {
+        body.discard(FIELD);
+        return When::Now;
     }
-    match text {
-        Some(text) if text != "immediate" => {
-            let detail = "\"immediate\" or a date as YYYY-MM-DD is expected.";
-            date(body, FIELD, &text, detail).map_or(When::Now, When::On)
-        }
-        _ => When::Now,
-    }
-}
-
-/// A date in its plain form: a time of day would be dropped in silence.
-pub fn date(body: &mut Fields, field: &str, text: &str, detail: &str) -> Option<Date> {
-    let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
-    if date.is_none() {
-        body.refuse(Code::InvalidField, field, detail);
-    }
-    date
+    let date = body.date(FIELD);
+    let date = if schedules { body.required(FIELD, date) } else { date };
+    date.map_or(When::Now, When::On)
 }

@@ -81,7 +81,9 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
         payment_id: Some(payment.id.clone()),
         schedule_id: case.schedule.as_ref().map(|schedule| schedule.id.clone()),
         message,
-        next_action: next_action.replace("{path}", &format!("/{noun}s/{id}")),
+        next_action: next_action
+            .replace("{path}", &format!("/{noun}s/{id}"))
+            .replace("{schedule}", case.schedule.as_ref().map_or("", |schedule| schedule.id.as_str())),
         at,
     }
 }
@@ -138,7 +140,7 @@ pub fn schedule_alert(schedule: &Schedule, kind: AlertKind, refusals: &[Refusal]
         payment_id: None,
         schedule_id: Some(schedule.id.clone()),
         message,
-        next_action: next_action.to_owned(),
+        next_action: next_action.replace("{schedule}", schedule.id.as_str()),
         at,
     }
 }

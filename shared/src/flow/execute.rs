@@ -45,6 +45,8 @@ pub enum Executed {
     Rescheduled,
     /// It waits for a method or for a person.
     Failed,
+    /// No time was left to send; it stays due.
+    NoTime,
     /// Not due any more: another executor, or its owner, was faster; or it still waits for a method.
     Skipped,
 }
@@ -92,11 +94,11 @@ pub async fn execute_due(app: &App, invocation: &Invocation, due: &Due) -> Resul
     Err(Stop::Busy)
 }
 
-/// One that waits for another method goes on only with another one than that which failed.
+/// One that waits for another method goes on only with a default that was set after it began to wait. (A method that was
+/// named since has taken it out of waiting.)
 fn is_worth_trying(ready: &Ready) -> bool {
-    let method = ready.method.as_ref().map(|method| &method.id);
-    ready.schedule.status != ScheduleStatus::AwaitingMethod
-        || (ready.schedule.payment_method_id.is_none() && method != ready.schedule.failed_method.as_ref())
+    let since = ready.method.as_ref().and_then(|method| method.default_since);
+    ready.schedule.status != ScheduleStatus::AwaitingMethod || since > ready.schedule.waits_since
 }
 
 /// Everything in one go; a second read where the owner's default method has to be found.
@@ -153,7 +155,7 @@ async fn pay(app: &App, invocation: &Invocation, ready: &Ready, plan: &Plan) -> 
         return Err(Stop::Impossible("decided without a secret, an invoice or a method"));
     };
     if invocation.gateway_time(app).is_none() {
-        return Ok(Executed::Skipped);
+        return Ok(Executed::NoTime);
     }
     let intent = Intent {
         invoice,

@@ -86,6 +86,7 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
             exp_year: found.exp_year,
             status: MethodStatus::Active,
             created_at: now,
+            default_since: None,
             version: 0,
             audit_head: GENESIS.to_owned(),
         });
@@ -112,9 +113,11 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         let mut commit = Commit::default();
         commit.method(&app.store, &method, version);
         if order.default || is_default {
-            commit.default_method(&app.store, &method);
+            // One that is the default already, and is only renewed, stays it since when it was.
+            let since = default.as_ref().filter(|_| is_default).and_then(|default| default.default_since);
+            commit.default_method(&app.store, &method, since.unwrap_or(now));
         } else if becomes_default {
-            commit.first_default_method(&app.store, &method);
+            commit.first_default_method(&app.store, &method, now);
         }
         if recorded.is_none() || replaced {
             let record = CustomerRecord { customer: customer.clone(), account: secret.account.clone() };
@@ -124,7 +127,7 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         match app.store.commit(commit, invocation.deadline).await {
             Ok(()) => {
                 if becomes_default && !is_default {
-                    wake(app, invocation, &method).await?;
+                    wake(app, invocation, &method).await;
                 }
                 return Ok(Listed { method, default: becomes_default || is_default });
             }
@@ -232,11 +235,11 @@ pub async fn set_default(app: &App, invocation: &Invocation, id: &MethodId) -> R
         let entry = method.record(&invocation.actor, "set_default", &changes, app.clock.now());
         let mut commit = Commit::default();
         commit.method(&app.store, &method, before.version);
-        commit.default_method(&app.store, &method);
+        commit.default_method(&app.store, &method, app.clock.now());
         commit.entry(&app.store, entry);
         match app.store.commit(commit, invocation.deadline).await {
             Ok(()) => {
-                wake(app, invocation, &method).await?;
+                wake(app, invocation, &method).await;
                 return Ok(Listed { method, default: true });
             }
             Err(CommitError::Conflict(_)) if invocation.wait_for_turn(app, round).await => {}

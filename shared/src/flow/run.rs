@@ -3,6 +3,7 @@
 //! Bounded in how many at a time, and in how many a second for one gateway account. All of a tenant's work is in one
 //! shard, and a soft lease keeps a shard with one executor at a time: for the rate only. Two at once are safe.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use governor::clock::DefaultClock;
@@ -42,7 +43,9 @@ pub struct Summary {
 
 impl Summary {
     fn count(&mut self, executed: Executed) {
+        self.due += u32::from(executed != Executed::Skipped);
         match executed {
+            Executed::NoTime => self.remaining += 1,
             Executed::Paid => self.paid += 1,
             Executed::Pending => self.pending += 1,
             Executed::Failed => self.failed += 1,
@@ -86,21 +89,35 @@ impl Executor {
     /// With the rate and concurrency of the configuration.
     #[must_use]
     pub fn new(app: App) -> Self {
-        let rate = Arc::new(RateLimiter::hashmap(Quota::per_second(app.config.gateway_rate)));
+        let rate =
+            Arc::new(RateLimiter::hashmap(Quota::per_second(app.config.gateway_rate).allow_burst(NonZeroU32::MIN)));
         Self { app, rate }
     }
 
-    /// Everything: all shards, then recovery.
+    /// Everything: all shards and, beside them, recovery.
     ///
     /// # Errors
-    /// The store, when an index can't be read. What fails for one payment is logged, and stays due.
+    /// The store, when an index can't be read; the rest is done all the same. What fails for one payment is logged, and
+    /// stays due.
     pub async fn run(&self, run: &Run) -> Result<Summary, Stop> {
-        let mut summary = Summary::default();
-        for shard in 0..bounds::SHARDS {
-            self.drain(run, shard, &mut summary).await?;
-        }
-        self.recover(run, &mut summary).await?;
-        Ok(summary)
+        let (mut summary, mut recovered) = (Summary::default(), Summary::default());
+        // Not always the same first: time may be short.
+        let first = fastrand::u8(0..bounds::SHARDS);
+        let shards = async {
+            let mut failed = None;
+            for shard in 0..bounds::SHARDS {
+                if let Err(error) = self.drain(run, (first + shard) % bounds::SHARDS, &mut summary).await {
+                    tracing::error!(shard, %error, "a shard could not be drained");
+                    failed = Some(error);
+                }
+            }
+            failed
+        };
+        let (failed, swept) = tokio::join!(shards, self.recover(run, &mut recovered));
+        swept?;
+        summary.recovered += recovered.recovered;
+        summary.remaining += recovered.remaining;
+        failed.map_or(Ok(summary), Err)
     }
 
     /// Recovery alone.
@@ -114,41 +131,47 @@ impl Executor {
         Ok(())
     }
 
-    /// Pays what is due in one shard, unless another executor has it.
+    /// Pays what is due in one shard, unless another executor has it; `true`: time was too short for all of it.
     ///
     /// # Errors
     /// The store, when the index can't be read.
-    pub async fn drain(&self, run: &Run, shard: u8, summary: &mut Summary) -> Result<(), Stop> {
+    pub async fn drain(&self, run: &Run, shard: u8, summary: &mut Summary) -> Result<bool, Stop> {
         let clock = &self.app.clock;
-        let mut after = None;
-        let mut leased_at = None;
-        loop {
-            let now = clock.now();
-            if leased_at.is_none_or(|at| now.since(at) >= bounds::LEASE_RENEWAL) {
-                if !self.app.store.lease(shard, &run.request_id, now.plus(bounds::LEASE)).await? {
-                    summary.remaining += u32::from(leased_at.is_none());
-                    return Ok(());
-                }
-                leased_at = Some(now);
-            }
-            let (page, more) = self.app.store.due(shard, now, after).await?;
-            self.pay(run, page, summary).await;
-            after = more;
-            if after.is_none() || !run.is_open(clock.now()) {
+        let (mut page, mut after) = self.app.store.due(shard, clock.now(), None).await?;
+        let mut leased_at: Option<Time> = None;
+        let mut is_ours = !self.app.config.payments_paused;
+        while is_ours && !page.is_empty() && run.is_open(clock.now()) {
+            is_ours = self.keep_lease(run, shard, &mut leased_at).await?;
+            if !is_ours {
                 break;
             }
+            self.pay(run, shard, std::mem::take(&mut page), &mut leased_at, summary).await;
+            if let Some(rest) = after.take() {
+                (page, after) = self.app.store.due(shard, clock.now(), Some(rest)).await?;
+            }
         }
-        if let Some(rest) = after {
-            let (page, more) = self.app.store.due(shard, clock.now(), Some(rest)).await?;
-            summary.remaining += u32::try_from(page.len()).unwrap_or(u32::MAX) + u32::from(more.is_some());
+        // Another executor has it, payments are paused, or time is short.
+        summary.remaining += u32::try_from(page.len()).unwrap_or(u32::MAX) + u32::from(after.is_some());
+        if leased_at.is_some() && is_ours {
+            self.app.store.lease(shard, &run.request_id, clock.now()).await?;
         }
-        self.app.store.lease(shard, &run.request_id, clock.now()).await?;
-        Ok(())
+        Ok(is_ours && !run.is_open(clock.now()) && (!page.is_empty() || after.is_some()))
     }
 
-    async fn pay(&self, run: &Run, page: Vec<Due>, summary: &mut Summary) {
+    /// Takes the lease, or says again that it is ours; `false`: another has it.
+    async fn keep_lease(&self, run: &Run, shard: u8, leased_at: &mut Option<Time>) -> Result<bool, Stop> {
+        let now = self.app.clock.now();
+        if leased_at.is_some_and(|at| now.since(at) < bounds::LEASE_RENEWAL) {
+            return Ok(true);
+        }
+        let is_ours = self.app.store.lease(shard, &run.request_id, now.plus(bounds::LEASE)).await?;
+        *leased_at = Some(now);
+        Ok(is_ours)
+    }
+
+    async fn pay(&self, run: &Run, shard: u8, page: Vec<Due>, leased_at: &mut Option<Time>, summary: &mut Summary) {
         let mut page = page.into_iter();
-        let mut running: JoinSet<Result<Option<Executed>, Stop>> = JoinSet::new();
+        let mut running: JoinSet<Result<Executed, Stop>> = JoinSet::new();
         loop {
             while running.len() < self.app.config.executor_concurrency
                 && run.is_open(self.app.clock.now())
@@ -159,12 +182,7 @@ impl Executor {
             }
             let Some(done) = running.join_next().await else { break };
             match done {
-                Ok(Ok(Some(executed))) => {
-                    summary.due += u32::from(executed != Executed::Skipped);
-                    summary.count(executed);
-                }
-                // No time was left.
-                Ok(Ok(None)) => summary.remaining += 1,
+                Ok(Ok(executed)) => summary.count(executed),
                 Ok(Err(error)) => {
                     tracing::error!(%error, "a scheduled payment could not be executed");
                     summary.remaining += 1;
@@ -174,20 +192,23 @@ impl Executor {
                     summary.remaining += 1;
                 }
             }
+            // For the rate only: one that is lost meanwhile makes nothing unsafe.
+            if let Err(error) = self.keep_lease(run, shard, leased_at).await {
+                tracing::warn!(shard, %error, "the lease on a shard could not be renewed");
+            }
         }
         summary.remaining += u32::try_from(page.count()).unwrap_or(u32::MAX);
     }
 
-    /// `None`: there was no time left.
-    async fn pay_one(&self, run: &Run, due: &Due) -> Result<Option<Executed>, Stop> {
+    async fn pay_one(&self, run: &Run, due: &Due) -> Result<Executed, Stop> {
         self.rate.until_key_ready(&self.account(&due.tenant_id).await).await;
         if !run.is_open(self.app.clock.now()) {
-            return Ok(None);
+            return Ok(Executed::NoTime);
         }
         let actor =
             Actor { tenant_id: due.tenant_id.clone(), user_id: UserId::executor(), request_id: run.request_id.clone() };
         let invocation = Invocation { actor, started_at: self.app.clock.now(), deadline: run.deadline };
-        execute_due(&self.app, &invocation, due).await.map(Some)
+        execute_due(&self.app, &invocation, due).await
     }
 
     /// Whose rate it is: the gateway account's, where there is one.

@@ -65,7 +65,6 @@ pub(super) async fn promise(
         retries: 0,
         outages: 0,
         waits_since: None,
-        failed_method: None,
         failure: None,
         revision: 1,
     };
@@ -201,6 +200,8 @@ fn decided(
         }
         after.scheduled_date = *date;
         after.due_at = Time::start_of(*date, &settings.zone());
+        // A person has looked at it.
+        (after.retries, after.outages) = (0, 0);
         after.become_(ScheduleStatus::Pending);
     }
     if let Some(id) = named {
@@ -244,18 +245,25 @@ fn changed(
     (commit, after)
 }
 
-/// A valid default method was set: scheduled payments of its owner that wait for one are due at once. Bookkeeping; what
+/// A valid default method was set: scheduled payments of its owner that wait for one are due at once. Best effort: what
 /// is missed here is found when it is looked at daily.
-pub(super) async fn wake(app: &App, invocation: &Invocation, method: &Method) -> Result<(), Stop> {
+pub(super) async fn wake(app: &App, invocation: &Invocation, method: &Method) {
     if method.status != MethodStatus::Active {
-        return Ok(());
+        return;
     }
+    if let Err(error) = wake_all(app, invocation, method).await {
+        tracing::warn!(%error, "scheduled payments that wait for a method are left to their daily look");
+    }
+}
+
+async fn wake_all(app: &App, invocation: &Invocation, method: &Method) -> Result<(), Stop> {
     let now = app.clock.now();
     let tenant = invocation.tenant();
-    let waiting = app.store.due_of(tenant, now, now.plus(bounds::DAILY)).await?;
-    for id in waiting {
-        let key = Key::schedule(tenant, &id);
-        let Some(mut schedule) = app.store.get::<Schedule>(&key).await? else { continue };
+    for id in app.store.due_of(tenant, now, now.plus(bounds::DAILY)).await? {
+        if app.clock.now().plus(bounds::SETTLE_RESERVE) >= invocation.deadline {
+            break;
+        }
+        let Some(mut schedule) = app.store.get::<Schedule>(&Key::schedule(tenant, &id)).await? else { continue };
         if schedule.status != ScheduleStatus::AwaitingMethod || schedule.payment_method != method.serves() {
             continue;
         }
@@ -265,7 +273,6 @@ pub(super) async fn wake(app: &App, invocation: &Invocation, method: &Method) ->
             continue;
         }
         schedule.due_at = now;
-        schedule.payment_method_id = None;
         schedule.revision += 1;
         let mut commit = Commit::default();
         commit.schedule(&app.store, &schedule);

@@ -138,7 +138,8 @@ pub async fn send(
         }
         let pause = retry::backoff(bounds::SEND_BACKOFF, bounds::SEND_BACKOFF_MAX, sent.attempts, retry_after);
         let in_time = app.clock.now().plus(pause + bounds::GATEWAY_TIMEOUT_MIN + bounds::SETTLE_RESERVE);
-        if !again || sent.attempts == bounds::SENDS || in_time >= invocation.deadline {
+        let fenced_off = app.clock.now().plus(pause) >= movement.progress().send_until;
+        if !again || fenced_off || sent.attempts == bounds::SENDS || in_time >= invocation.deadline {
             break;
         }
         app.clock.sleep(pause).await;

@@ -16,7 +16,7 @@ use crate::model::event::Event;
 use crate::model::invoice::Invoice;
 use crate::model::movement::{Movement, Progress};
 use crate::model::payment::{Failure, FailureCode, Payment, PaymentStatus};
-use crate::model::schedule::{Next, Schedule};
+use crate::model::schedule::{Next, Schedule, ScheduleStatus};
 use crate::model::tenant::Settings;
 use crate::model::transition::{self, Case, Change, Report};
 use crate::policy::next::{self, Terms};
@@ -232,6 +232,11 @@ pub(super) fn applied(
     // What came back has an alert of its own.
     if change.alerts.contains(&AlertKind::RefundCameBack) {
         told.alerts.clear();
+    }
+    // Whatever stops a promise calls somebody, even where the failure itself does not.
+    let stops = |case: &Case| case.schedule.as_ref().is_some_and(|one| one.status == ScheduleStatus::InReview);
+    if told.alerts.is_empty() && stops(&change.case) && !stops(before) {
+        told.alerts.push(AlertKind::ScheduleStopped);
     }
     let is_alerted = !told.alerts.is_empty() || !change.alerts.is_empty();
     let (mut commit, case) = record(app, invocation, before, change, told);

@@ -107,6 +107,9 @@ pub struct Method {
     pub status: MethodStatus,
     /// When it was added.
     pub created_at: Time,
+    /// On the copy that is the default: since when it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_since: Option<Time>,
     /// Grows with each change.
     pub version: u64,
     /// Hash of the last audit entry.

@@ -92,9 +92,6 @@ pub struct Schedule {
     /// Since when it waits for another method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_since: Option<Time>,
-    /// The method that failed, while it waits for another one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed_method: Option<MethodId>,
     /// Why it is not paid yet, where a payment of it has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureCode>,
@@ -127,7 +124,6 @@ impl Schedule {
         self.due_shard = status.is_awaited().then(|| shard(&self.tenant_id));
         if status != ScheduleStatus::AwaitingMethod {
             self.waits_since = None;
-            self.failed_method = None;
         }
     }
 }

@@ -108,7 +108,7 @@ pub fn next_action(kind: AlertKind) -> (Severity, &'static str) {
         AlertKind::PaidVoidInvoice => (Critical, "A payment of a void invoice was executed. Refund it."),
         AlertKind::ScheduleStopped => (
             Warning,
-            "Put right what stands against it, then set its date anew: PATCH /scheduled-payments/{id}; or call it off.",
+            "Put right what stands against it, then set its date anew: PATCH /scheduled-payments/{schedule}; or call it off.",
         ),
         AlertKind::RefundFailed => {
             (Warning, "Nothing went back. Find out why, then refund again or pay it back another way.")

@@ -161,6 +161,12 @@ pub fn decide_due(schedule: &Schedule, facts: &Facts<'_>) -> Result<Plan, Vec<Re
         let detail = format!("The invoice is over {}, the promise over {}.", invoice.money(), schedule.money());
         refusals.push(Refusal::new(Code::AmountMismatch, detail));
     }
+    if facts.settings.needs_second_approval(invoice.money())
+        && schedule.approved_by.len().max(invoice.approvals.len()) < 2
+    {
+        let detail = format!("{} needs two approvers by now, and has one.", invoice.money());
+        refusals.push(Refusal::new(Code::SecondApprovalRequired, detail));
+    }
     refusals.extend(configured(schedule.payment_method, facts));
     refusals.extend(facts.amount_refusal.iter().map(|detail| Refusal::new(Code::AmountOutOfRange, detail.clone())));
     let named = schedule.payment_method_id.as_ref();

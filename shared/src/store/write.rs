@@ -165,15 +165,17 @@ impl Commit {
     }
 
     /// The default method of its owner: a copy, so that a payment reads it in one go.
-    pub fn default_method(&mut self, store: &Store, method: &Method) {
+    pub fn default_method(&mut self, store: &Store, method: &Method, since: Time) {
         let key = Key::new(Table::PaymentMethods, &method.tenant_id, method.default_key());
-        self.put(store, Part::Free, &key, method, Guard::Nothing);
+        let copy = Method { default_since: Some(since), ..method.clone() };
+        self.put(store, Part::Free, &key, &copy, Guard::Nothing);
     }
 
     /// The default of its owner is renewed, if it is this one.
-    pub fn renew_default_method(&mut self, store: &Store, method: &Method) {
+    pub fn renew_default_method(&mut self, store: &Store, method: &Method, since: Option<Time>) {
         let key = Key::new(Table::PaymentMethods, &method.tenant_id, method.default_key());
-        self.put(store, Part::Method, &key, method, Guard::Is("id", method.id.to_string()));
+        let copy = Method { default_since: since, ..method.clone() };
+        self.put(store, Part::Method, &key, &copy, Guard::Is("id", method.id.to_string()));
     }
 
     /// Its owner has no default any more, if it was this one.
@@ -191,9 +193,10 @@ impl Commit {
     }
 
     /// The first default method of its owner, unless there is one.
-    pub fn first_default_method(&mut self, store: &Store, method: &Method) {
+    pub fn first_default_method(&mut self, store: &Store, method: &Method, since: Time) {
         let key = Key::new(Table::PaymentMethods, &method.tenant_id, method.default_key());
-        self.put(store, Part::Method, &key, method, Guard::Absent);
+        let copy = Method { default_since: Some(since), ..method.clone() };
+        self.put(store, Part::Method, &key, &copy, Guard::Absent);
     }
 
     /// The gateway's customer that stands for an owner. Of two at once the last stays; each method knows its own.

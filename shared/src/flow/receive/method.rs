@@ -74,7 +74,8 @@ async fn commit(
     before: &Method,
     mut after: Method,
 ) -> Result<Commit, Stop> {
-    let is_default = default_of(app, before).await?.is_some_and(|default| default.id == before.id);
+    let default = default_of(app, before).await?.filter(|default| default.id == before.id);
+    let is_default = default.is_some();
     let is_gone = after.status == MethodStatus::Inactive;
     let ends = |method: &Method| json!([method.exp_month, method.exp_year]);
     let changes = json!({
@@ -87,7 +88,9 @@ async fn commit(
     commit.method(&app.store, &after, before.version);
     match (is_default, is_gone) {
         // The default is a copy.
-        (true, false) => commit.renew_default_method(&app.store, &after),
+        (true, false) => {
+            commit.renew_default_method(&app.store, &after, default.and_then(|default| default.default_since))
+        }
         (true, true) => commit.no_default_method(&app.store, &after),
         (false, _) => {}
     }

@@ -24,14 +24,20 @@ pub(super) fn paid(case: &mut Case) {
 pub(super) fn failed(change: &mut Change, failure: Option<&Failure>, next: &Next, at: Time) {
     let Case { payment, invoice, schedule, .. } = &mut change.case;
     if invoice.status != InvoiceStatus::Approved {
-        return paid(&mut change.case);
+        // Another payment has paid it.
+        invoice.schedule_id = None;
+        if let Some(schedule) = schedule.as_mut().filter(|schedule| schedule.status.is_open()) {
+            schedule.become_(ScheduleStatus::Canceled);
+        }
+        return;
     }
     let code = failure.map(|failure| failure.code);
     match schedule.as_mut().filter(|schedule| schedule.is_executed_by(&payment.id)) {
         Some(schedule) => {
             schedule.failure = code;
             match next {
-                Next::Again { at, for_funds, .. } => {
+                Next::Again { date, at, for_funds } => {
+                    schedule.scheduled_date = *date;
                     schedule.due_at = *at;
                     schedule.become_(ScheduleStatus::Pending);
                     let counter = if *for_funds { &mut schedule.retries } else { &mut schedule.outages };
@@ -39,9 +45,6 @@ pub(super) fn failed(change: &mut Change, failure: Option<&Failure>, next: &Next
                 }
                 Next::AwaitMethod(until) => {
                     wait_for_method(schedule, *until, at);
-                    schedule.failed_method = payment.payment_method_id.clone();
-                    // The default of the day it goes on is taken then.
-                    schedule.payment_method_id = None;
                 }
                 Next::Review | Next::Nothing => schedule.become_(ScheduleStatus::InReview),
             }
@@ -59,10 +62,11 @@ pub(super) fn failed(change: &mut Change, failure: Option<&Failure>, next: &Next
     }
 }
 
-/// A scheduled payment waits for another method, and is looked at again `until` then.
+/// A scheduled payment waits for another method, and is looked at again `until` then. The one it named is no good.
 pub fn wait_for_method(schedule: &mut Schedule, until: Time, now: Time) {
     schedule.waits_since.get_or_insert(now);
     schedule.become_(ScheduleStatus::AwaitingMethod);
+    schedule.payment_method_id = None;
     schedule.due_at = until;
 }
 
@@ -94,7 +98,6 @@ fn promise(
         retries: 1,
         outages: 0,
         waits_since: None,
-        failed_method: None,
         failure,
         revision: 1,
     };
