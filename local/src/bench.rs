@@ -1,5 +1,5 @@
-//! The benchmark: pays many approved invoices, refunds the payments and takes Stripe's events about them, through the
-//! functions as Lambda calls them, and says what that takes.
+//! The benchmark: pays many approved invoices, refunds the payments, pays as many scheduled ones and takes Stripe's
+//! events, through the functions as Lambda calls them, and says what that takes.
 //!
 //! Database, secrets and Stripe are in a process of their own, so that time and memory are the functions'.
 #![expect(clippy::print_stdout, reason = "it speaks to the person who started it")]
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use shared::app::App;
 use shared::clock::Clock;
 use shared::config::Config;
+use shared::flow::run::{Executor, Run, Summary};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
@@ -27,7 +28,7 @@ pub use self::backend::backend;
 use self::backend::{Backend, invoice_id};
 use self::call::{Done, deliver, pay, refund, text};
 use self::meter::Meter;
-use self::report::{Block, peak_memory, ticks};
+use self::report::{Block, Times, peak_memory, ticks};
 use crate::dynamodb::DynamoDb;
 use crate::seed::SECRET_KEY;
 use crate::stack;
@@ -35,7 +36,7 @@ use crate::stack;
 /// What is to be paid, and how.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Options {
-    /// How many invoices are paid; as many payments are refunded, and settled by events
+    /// How many invoices are paid; as many payments are refunded, scheduled, and settled by events
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=999_999))]
     payments: u32,
     /// How many at a time
@@ -71,6 +72,14 @@ pub enum BenchError {
         /// The answer.
         body: String,
     },
+    /// The executor did something else than to pay all that is due.
+    #[error("the executor should pay {expected} and nothing more, but: {summary:?}")]
+    Executed {
+        /// How many are due.
+        expected: u32,
+        /// What it did.
+        summary: Summary,
+    },
     /// Stripe has other events than there should be.
     #[error("Stripe has {found} events {kind}, where there should be {expected}")]
     Events {
@@ -100,10 +109,17 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
     let bench = Bench { options, app, meter, stripe: backend.stripe, http: reqwest::Client::new() };
     let paid = bench.payments().await?;
     bench.refunds(paid).await?;
+    bench.scheduled().await?;
     bench.events().await?;
     child.kill().await?;
     Ok(())
 }
+
+/// Longer than any run of this size.
+const EXECUTOR_TIME: Duration = Duration::from_hours(24);
+
+/// Starts per second: no bound.
+const GATEWAY_RATE: &str = "1000000";
 
 type Called = Result<Done, BenchError>;
 
@@ -134,8 +150,44 @@ impl Bench {
         println!("\n{} refunds of a part, of as many payments", payments.len());
         let jobs = payments.into_iter().map(|payment| refund(self.app.clone(), payment));
         self.block("refund", 1, None, jobs).await?;
-        // From here on the events that are to be delivered are in memory as well.
         println!("peak memory           {} (this process: both functions)", peak_memory());
+        Ok(())
+    }
+
+    /// Has the executor pay what is scheduled, all of it in one run, with no bound on starts per second.
+    async fn scheduled(&self) -> Result<(), BenchError> {
+        let expected = self.options.payments;
+        let at_a_time = self.app.config.executor_concurrency;
+        println!("\n{expected} scheduled payments that are due, {at_a_time} at a time");
+        let executor = Executor::new(self.app.clone());
+        let now = self.app.clock.now();
+        let run = Run { request_id: "bench".to_owned(), started_at: now, deadline: now.plus(EXECUTOR_TIME) };
+        self.meter.reset();
+        let (idle, started) = (ticks(), Instant::now());
+        let summary = executor.run(&run).await.map_err(BenchError::stack)?;
+        let (elapsed, ticks) = (started.elapsed(), ticks().saturating_sub(idle));
+        if summary != (Summary { due: expected, paid: expected, ..Summary::default() }) {
+            return Err(BenchError::Executed { expected, summary });
+        }
+        // What is common to all of them, such as the look into empty shards, is in it too.
+        let lanes = u32::try_from(at_a_time).unwrap_or(u32::MAX);
+        let mean = elapsed.saturating_mul(lanes) / expected;
+        let latency = Duration::from_millis(self.options.latency_ms);
+        let (count, times) = (usize::try_from(expected).unwrap_or(usize::MAX), Times::Mean(mean));
+        Block {
+            unit: "payment",
+            stripe: 1,
+            latency,
+            count,
+            times,
+            elapsed,
+            cost: self.meter.cost(),
+            ticks,
+            first: None,
+        }
+        .print();
+        // From here on the events that are to be delivered are in memory as well.
+        println!("peak memory           {} (this process: three functions)", peak_memory());
         Ok(())
     }
 
@@ -219,9 +271,11 @@ impl Bench {
         let (idle, started) = (ticks(), Instant::now());
         let done = self.all(jobs).await?;
         let (elapsed, ticks) = (started.elapsed(), ticks().saturating_sub(idle));
+        let count = done.len();
         let (times, answers) = done.into_iter().map(|done| (done.took, done.answer)).unzip();
+        let times = Times::Each(times);
         let latency = Duration::from_millis(self.options.latency_ms);
-        Block { unit, stripe, latency, times, elapsed, cost: self.meter.cost(), ticks, first }.print();
+        Block { unit, stripe, latency, count, times, elapsed, cost: self.meter.cost(), ticks, first }.print();
         Ok(answers)
     }
 
@@ -267,6 +321,7 @@ async fn start(options: Options) -> Result<(Child, Backend), BenchError> {
 fn app(backend: &Backend, meter: &Meter) -> Result<App, BenchError> {
     let config = Config::from_lookup(|name| match name {
         "STRIPE_API_BASE" => Some(backend.stripe.clone()),
+        "GATEWAY_RATE_PER_SECOND" => Some(GATEWAY_RATE.to_owned()),
         _ => backend.tables.get(name).cloned(),
     });
     let dynamodb = DynamoDb::at(backend.dynamodb.clone()).client_through(meter.http_client());

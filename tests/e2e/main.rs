@@ -16,6 +16,7 @@ mod audit;
 mod cards;
 mod demo;
 mod events;
+mod executor_events;
 mod faults;
 mod golden;
 mod invoices;

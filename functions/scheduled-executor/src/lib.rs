@@ -2,7 +2,9 @@
 //!
 //! Any event of EventBridge's runs everything that is due, and recovery. With a queue the daily run sends one message
 //! for each shard instead, and the same function drains the shard of each message; one that it could not drain in its
-//! time gets another message.
+//! time gets another message a little later.
+
+use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
@@ -12,6 +14,10 @@ use shared::app::{App, retries, timeouts};
 use shared::bounds;
 use shared::clock::Time;
 use shared::flow::run::{Executor, Run, Summary};
+
+/// How long a shard that could not be drained is left alone. Another executor may have it for minutes, and Lambda ends a
+/// chain of about 16 invocations that start one another through a queue.
+const PAUSE: Duration = Duration::from_mins(1);
 
 /// The queue of shards.
 #[derive(Clone, Debug)]
@@ -43,9 +49,12 @@ impl Queue {
         Some(Self::new(Client::new(&aws), url))
     }
 
-    async fn send(&self, shard: u8) -> Result<(), NotSent> {
+    /// Sends a message that is delivered after `delay`.
+    async fn send(&self, shard: u8, delay: Duration) -> Result<(), NotSent> {
         let body = json!({ "shard": shard }).to_string();
-        let sent = self.client.send_message().queue_url(&self.url).message_body(body).send().await;
+        let seconds = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
+        let message = self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(seconds);
+        let sent = message.send().await;
         sent.map(drop).map_err(|error| NotSent { shard, reason: DisplayErrorContext(&error).to_string() })
     }
 }
@@ -65,7 +74,7 @@ pub async fn handle(executor: &Executor, queue: Option<&Queue>, event: LambdaEve
     let summary = match queue.filter(|_| event.payload.get("run") == Some(&json!("daily"))) {
         Some(queue) => {
             for shard in 0..bounds::SHARDS {
-                queue.send(shard).await?;
+                queue.send(shard, Duration::ZERO).await?;
             }
             let mut summary = Summary::default();
             executor.recover(&run, &mut summary).await?;
@@ -102,7 +111,7 @@ async fn message(executor: &Executor, queue: Option<&Queue>, run: &Run, shard: u
     let goes_on = executor.drain(run, shard, &mut summary).await?;
     tracing::info!(shard, summary = %json!(summary), "shard");
     match queue.filter(|_| goes_on) {
-        Some(queue) => Ok(queue.send(shard).await?),
+        Some(queue) => Ok(queue.send(shard, PAUSE).await?),
         None => Ok(()),
     }
 }

@@ -1,14 +1,18 @@
 //! The other process: database, secrets and Stripe, with all approved invoices that are to be paid.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shared::clock::Clock;
+use shared::clock::{Clock, Time};
 use shared::flow::invoice::created;
+use shared::id::ScheduleId;
 use shared::model::audit::{Actor, Audited};
 use shared::model::invoice::{Approval, Counterparty, Draft, Invoice, InvoiceStatus, Kind};
+use shared::model::payment::PaymentMethod;
+use shared::model::schedule::{Schedule, ScheduleStatus};
 use shared::money::Money;
 use shared::store::commit::Commit;
 use tokio::io::AsyncReadExt;
@@ -36,6 +40,12 @@ pub(super) fn invoice_id(number: u32) -> String {
     format!("BENCH-{number:06}")
 }
 
+/// The invoices that are scheduled, by their numbers.
+fn scheduled(payments: u32) -> Range<u32> {
+    let first = payments.saturating_mul(2).saturating_add(1);
+    first..first.saturating_add(payments)
+}
+
 /// Runs until its input ends: until the benchmark does.
 ///
 /// # Errors
@@ -46,12 +56,13 @@ pub async fn backend(options: Options) -> Result<(), BenchError> {
     stack.stripe.set_delivery(Delivery { dropped: true, ..Delivery::default() });
     seed::acme(&stack).await.map_err(BenchError::stack)?;
     let mut entering = JoinSet::new();
-    // As many again for payments that events settle, and one for the first payment.
-    for number in 0..=options.payments.saturating_mul(2) {
+    // As many again for payments that events settle, one for the first payment, and those that are scheduled.
+    let scheduled = scheduled(options.payments);
+    for number in 0..scheduled.end {
         if entering.len() >= AT_A_TIME {
             entered(entering.join_next().await)?;
         }
-        entering.spawn(enter(stack.clone(), number));
+        entering.spawn(enter(stack.clone(), number, scheduled.contains(&number)));
     }
     while let Some(done) = entering.join_next().await {
         entered(Some(done))?;
@@ -69,8 +80,8 @@ fn entered(done: Option<Result<Result<(), BenchError>, tokio::task::JoinError>>)
     done.map_or(Ok(()), |done| done.map_err(BenchError::stack)?)
 }
 
-/// Enters an approved invoice, as a payment that makes its own does.
-async fn enter(stack: Stack, number: u32) -> Result<(), BenchError> {
+/// Enters an approved invoice, as a payment that makes its own does; a `scheduled` one is due at once.
+async fn enter(stack: Stack, number: u32, scheduled: bool) -> Result<(), BenchError> {
     let now = Clock::system().now();
     let id = invoice_id(number);
     let tenant: shared::id::TenantId = TENANT.parse().map_err(BenchError::stack)?;
@@ -104,9 +115,47 @@ async fn enter(stack: Stack, number: u32) -> Result<(), BenchError> {
     let second = invoice.record(&actor, "approve", &json!({ "status": ["draft", "approved"] }), now);
     let store = &stack.app.store;
     let mut commit = Commit::default();
+    if scheduled {
+        let schedule = promise(&mut invoice, now);
+        commit.schedule(store, &schedule);
+        let third = invoice.record(&actor, "schedule", &json!({ "status": ["approved", "scheduled"] }), now);
+        commit.entry(store, third);
+    }
     commit.invoice(store, &invoice, 0);
     commit.take_bill(store, &invoice, false);
     commit.entry(store, first);
     commit.entry(store, second);
     store.commit(commit, now.plus(Duration::from_mins(1))).await.map_err(BenchError::stack)
+}
+
+/// Schedules the invoice, with the default method of the day.
+fn promise(invoice: &mut Invoice, now: Time) -> Schedule {
+    invoice.attempts += 1;
+    let mut schedule = Schedule {
+        tenant_id: invoice.tenant_id.clone(),
+        id: ScheduleId::attempt(&invoice.tenant_id, &invoice.invoice_id, invoice.attempts),
+        invoice_id: invoice.invoice_id.clone(),
+        status: ScheduleStatus::Pending,
+        scheduled_date: now.date_in(&jiff::tz::TimeZone::UTC),
+        due_at: now,
+        due_shard: None,
+        amount: invoice.amount,
+        currency: invoice.currency,
+        payment_method: PaymentMethod::Stripe,
+        payment_method_id: None,
+        approved_by: invoice.approvals.iter().map(|approval| approval.user_id.clone()).collect(),
+        created_by: invoice.created_by.clone(),
+        created_at: now,
+        fingerprint: invoice.fingerprint.clone(),
+        payments: Vec::new(),
+        retries: 0,
+        outages: 0,
+        waits_since: None,
+        failure: None,
+        revision: 1,
+    };
+    schedule.become_(ScheduleStatus::Pending);
+    invoice.status = InvoiceStatus::Scheduled;
+    invoice.schedule_id = Some(schedule.id.clone());
+    schedule
 }

@@ -94,7 +94,8 @@ impl HttpConnector for Connector {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
         let (meter, real) = (self.meter.clone(), self.real.clone());
         HttpConnectorFuture::new(async move {
-            let writes = request.headers().get("x-amz-target").is_some_and(|target| target.contains("Write"));
+            let reads = |target: &str| ["Get", "Query", "Scan"].iter().any(|name| target.contains(name));
+            let writes = request.headers().get("x-amz-target").is_some_and(|target| !reads(target));
             let mut body: Value =
                 serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default();
             if let Some(members) = body.as_object_mut() {

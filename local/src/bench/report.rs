@@ -5,6 +5,15 @@ use std::time::Duration;
 
 use super::meter::Cost;
 
+/// How long they took.
+#[derive(Debug)]
+pub(super) enum Times {
+    /// Each of them.
+    Each(Vec<Duration>),
+    /// On average.
+    Mean(Duration),
+}
+
 /// What was done, and what it took.
 #[derive(Debug)]
 pub(super) struct Block {
@@ -13,7 +22,8 @@ pub(super) struct Block {
     /// Requests to Stripe that each makes, and how long Stripe takes for one.
     pub stripe: u32,
     pub latency: Duration,
-    pub times: Vec<Duration>,
+    pub count: usize,
+    pub times: Times,
     pub elapsed: Duration,
     pub cost: Cost,
     /// Hundredths of a second of processor time.
@@ -23,13 +33,19 @@ pub(super) struct Block {
 }
 
 impl Block {
-    pub fn print(mut self) {
-        self.times.sort_unstable();
-        let (unit, count) = (self.unit, u64::try_from(self.times.len()).unwrap_or(u64::MAX).max(1));
+    pub fn print(self) {
+        let (unit, count) = (self.unit, u64::try_from(self.count).unwrap_or(u64::MAX).max(1));
         let gateway = self.latency.saturating_mul(self.stripe);
-        let at = |percent: usize| {
-            let place = (self.times.len() * percent / 100).min(self.times.len().saturating_sub(1));
-            millis(self.times.get(place).copied().unwrap_or_default().saturating_sub(gateway))
+        let own = match self.times {
+            Times::Mean(mean) => format!("mean {} ms", millis(mean.saturating_sub(gateway))),
+            Times::Each(mut times) => {
+                times.sort_unstable();
+                let at = |percent: usize| {
+                    let place = (times.len() * percent / 100).min(times.len().saturating_sub(1));
+                    millis(times.get(place).copied().unwrap_or_default().saturating_sub(gateway))
+                };
+                format!("p50 {} ms, p95 {} ms, p99 {} ms", at(50), at(95), at(99))
+            }
         };
         let each = |tenths: u64| thousandths(tenths.saturating_mul(100) / count);
         let rate = u128::from(count) * 1_000_000 / self.elapsed.as_micros().max(1);
@@ -39,7 +55,7 @@ impl Block {
             calls => (" (Stripe's time taken off)", format!("with Stripe's {calls} more")),
         };
         println!("throughput            {rate} {unit}s/s, {} s in all", millis(self.elapsed / 1_000));
-        println!("our own time          p50 {} ms, p95 {} ms, p99 {} ms{off}", at(50), at(95), at(99));
+        println!("our own time          {own}{off}");
         if let Some(first) = self.first {
             println!("first {:<15} {} ms (connections, secrets)", unit, millis(first.saturating_sub(gateway)));
         }

@@ -303,6 +303,12 @@ fn is_open_url(config: &Node<'_>) -> Result<bool, TemplateError> {
 }
 
 fn setting(value: &Node<'_>, root: &Node<'_>, tables: &[Table]) -> Result<Setting, TemplateError> {
+    if let Some(arguments) = value.arguments("If") {
+        let [condition, then, otherwise] = arguments.as_slice() else {
+            return Err(value.expected("!If with a condition and two values"));
+        };
+        return setting(if holds(condition, root)? { then } else { otherwise }, root, tables);
+    }
     let Some(name) = value.call("Ref") else {
         return value.literal().map(Setting::Text);
     };
@@ -313,6 +319,15 @@ fn setting(value: &Node<'_>, root: &Node<'_>, tables: &[Table]) -> Result<Settin
     let default = parameter.and_then(|parameter| parameter.find("Default"));
     let default = default.ok_or_else(|| value.expected("text, a table or a parameter with a default"))?;
     default.literal().map(Setting::Text)
+}
+
+/// Whether a condition holds as long as nobody sets a parameter.
+fn holds(condition: &Node<'_>, root: &Node<'_>) -> Result<bool, TemplateError> {
+    let meaning = root.get("Conditions")?.get(condition.text()?)?;
+    match meaning.arguments("Equals").as_deref() {
+        Some([left, right]) => Ok(setting(left, root, &[])? == setting(right, root, &[])?),
+        _ => Err(meaning.expected("!Equals with two values")),
+    }
 }
 
 /// The route of an event of the HTTP API; none of any other event.

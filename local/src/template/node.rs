@@ -81,6 +81,16 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The arguments of a CloudFormation function that takes a list: those of `!If [X, Y, Z]` for the function `If`.
+    pub(super) fn arguments(&self, function: &str) -> Option<Vec<Self>> {
+        match self.yaml {
+            Yaml::Tagged(tag, list) if tag.suffix == function => {
+                Self { yaml: list, path: self.path.clone() }.items().ok()
+            }
+            _ => None,
+        }
+    }
+
     /// The complaint that here stands something else than `what`.
     pub(super) fn expected(&self, what: &'static str) -> TemplateError {
         TemplateError::Expected { path: self.path.clone(), what }

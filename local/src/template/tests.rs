@@ -5,6 +5,10 @@ const SMALL: &str = r#"
 Parameters:
   Prefix: { Type: String, Default: passerelle }
   Rate: { Type: Number, Default: 20 }
+Conditions:
+  IsFast: !Equals [!Ref Rate, "21"]
+  IsUsual: !Equals [!Ref Rate, "20"]
+  IsNot: !Not [!Equals [!Ref Rate, "20"]]
 Globals:
   Function:
     Timeout: 29
@@ -95,6 +99,15 @@ fn a_function_has_its_own_settings_over_the_common_ones() {
 }
 
 #[test]
+fn what_depends_on_a_condition_is_what_it_is_while_nobody_sets_a_parameter() {
+    for (condition, expected) in [("IsUsual", "20"), ("IsFast", "slow")] {
+        let text = SMALL.replacen("MODE: special", &format!("MODE: !If [{condition}, !Ref Rate, slow]"), 1);
+        let template = Template::load(&text).unwrap();
+        assert_eq!(template.functions[0].environment["MODE"], Setting::Text(expected.to_owned()), "{condition}");
+    }
+}
+
+#[test]
 fn only_events_of_the_http_api_are_routes() {
     let template = Template::load(SMALL).unwrap();
     let expected = Route { method: Method::GET, path: "/notes/{id}".to_owned(), function: "notes".to_owned() };
@@ -114,6 +127,9 @@ fn what_is_not_understood_is_an_error_that_names_its_place() {
         ("Timeout: 20", "Timeout: soon", "Resources.NotesFunction.Properties.Timeout should be a number"),
         ("CodeUri: functions/notes/", "CodeUri: notes", "Resources.NotesFunction.Properties.CodeUri should be"),
         ("MODE: special", "MODE: !GetAtt Queue.Arn", "NotesFunction.Properties.Environment.Variables.MODE should be"),
+        ("MODE: special", "MODE: !If [IsNot, a, b]", "in the template, Conditions.IsNot should be !Equals"),
+        ("MODE: special", "MODE: !If [IsNew, a, b]", "the template has no Conditions.IsNew"),
+        ("MODE: special", "MODE: !If [IsFast, a]", "NotesFunction.Properties.Environment.Variables.MODE should be"),
         ("!Ref NotesTable", "!Ref OtherTable", "Globals.Function.Environment.Variables.NOTES_TABLE should be"),
         ("Method: GET", "Method: ANY", "NotesFunction.Properties.Events.Read.Properties.Method should be"),
         ("/notes/{id}", "/notes/{rest+}", "NotesFunction.Properties.Events.Read.Properties.Path should be"),
