@@ -131,7 +131,8 @@ impl Executor {
         Ok(())
     }
 
-    /// Pays what is due in one shard, unless another executor has it; `true`: time was too short for all of it.
+    /// Pays what is due in one shard; `true`: something is left that was not begun, for want of time or since another
+    /// executor has the shard.
     ///
     /// # Errors
     /// The store, when the index can't be read.
@@ -155,7 +156,7 @@ impl Executor {
         if leased_at.is_some() && is_ours {
             self.app.store.lease(shard, &run.request_id, clock.now()).await?;
         }
-        Ok(is_ours && !run.is_open(clock.now()) && (!page.is_empty() || after.is_some()))
+        Ok(!self.app.config.payments_paused && (!page.is_empty() || after.is_some()))
     }
 
     /// Takes the lease, or says again that it is ours; `false`: another has it.
