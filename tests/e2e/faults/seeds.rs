@@ -2,7 +2,8 @@
 //! are replaced, the secret changes and people meddle. Then everything heals, and the books must agree.
 //!
 //! Every other seed goes on to what comes after a payment: refunds, ours and from the gateway's dashboard, disputes, and
-//! the gateway's events, in any order and more than once.
+//! the gateway's events, in any order and more than once. Of the others, every other one promises payments for a date,
+//! and runs the executor.
 //!
 //! `FAULT_SEEDS` says how many; a seed that fails prints the command that plays it again.
 
@@ -69,6 +70,10 @@ struct Play {
     told_of_refunds: BTreeMap<String, Vec<u16>>,
     /// Whether it is about what comes after a payment.
     aftermath: bool,
+    /// Whether payments are promised for a date.
+    promises: bool,
+    /// Schedules that somebody was told of.
+    schedules: Vec<String>,
 }
 
 impl Play {
@@ -83,6 +88,10 @@ impl Play {
         // Half of the seeds are about a card that works.
         let first = if random.bool() || aftermath { 0 } else { random.usize(0..METHODS.len()) };
         methods.swap(0, first);
+        if seed % 4 == 2 {
+            let answer = stage.world.settings(json!({ "on_insufficient_funds": "reschedule" })).await;
+            assert_eq!(answer.status, 200);
+        }
         let invoice = stage.world.approved(json!({})).await;
         Self {
             stage,
@@ -94,6 +103,8 @@ impl Play {
             told: BTreeMap::new(),
             told_of_refunds: BTreeMap::new(),
             aftermath,
+            promises: seed % 4 == 2,
+            schedules: Vec::new(),
         }
     }
 
@@ -160,6 +171,40 @@ impl Play {
         Call { user: ADMIN.to_owned(), method, path, key, body }
     }
 
+    fn schedule_request(&mut self) -> Call {
+        let method = self.methods[self.random.usize(0..self.methods.len())].clone();
+        let date = self.stage.world.in_days(self.random.i64(0..3));
+        let schedule =
+            self.random.choice(&self.schedules).cloned().unwrap_or_else(|| format!("sch_{}", "a".repeat(26)));
+        let (method, path, body) = match self.random.u32(0..6) {
+            0..4 => {
+                let body = json!({ "invoice_id": self.invoice, "payment_method": "stripe", "payment_method_id": method,
+                                   "scheduled_date": date });
+                ("POST", "/scheduled-payments".to_owned(), body)
+            }
+            4 => {
+                let body = json!({ "scheduled_date": date, "payment_method_id": method });
+                ("PATCH", format!("/scheduled-payments/{schedule}"), body)
+            }
+            _ => ("DELETE", format!("/scheduled-payments/{schedule}"), Value::Null),
+        };
+        let key = (method == "POST" && self.random.bool()).then(|| format!("promise-{}", self.random.u32(0..2)));
+        Call { user: ADMIN.to_owned(), method, path, key, body }
+    }
+
+    /// One run of the executor, with faults on its way. (Its tasks would not stand still with it.)
+    async fn execute(&mut self) {
+        let run = self.stage.execute();
+        let mut plan = self.plan();
+        plan.retain(|_, fault| !matches!(fault, Fault::FreezeBefore | Fault::FreezeAfter));
+        let end = self.stage.wire.run(plan, async move {
+            run.await;
+            None
+        });
+        let end = end.await;
+        self.ended(end);
+    }
+
     /// One of the gateway's events, or one of its deliveries once more, meets faults on its way.
     async fn event(&mut self) {
         let events = self.stage.world.stack.stripe.events(ACCOUNT);
@@ -194,6 +239,17 @@ impl Play {
                     let call = self.refund_request();
                     return self.send(call).await;
                 }
+                _ => {}
+            }
+        }
+        if self.promises {
+            match self.random.u32(0..10) {
+                0..3 => return self.execute().await,
+                3..6 => {
+                    let call = self.schedule_request();
+                    return self.send(call).await;
+                }
+                6 => return self.pass(Duration::from_hours(24)).await,
                 _ => {}
             }
         }
@@ -315,7 +371,11 @@ impl Play {
             }
             return;
         }
-        if !call.path.starts_with("/payments") {
+        if call.path.starts_with("/scheduled-payments") {
+            self.schedules.extend(body["id"].as_str().filter(|id| id.starts_with("sch_")).map(str::to_owned));
+            return;
+        }
+        if !call.path.starts_with("/payments") || body["id"].as_str().is_some_and(|id| id.starts_with("sch_")) {
             return;
         }
         let payment = if *status < 400 { &body["id"] } else { &body["payment"]["id"] };
@@ -356,6 +416,12 @@ impl Play {
         }
         if self.aftermath {
             self.heal_aftermath().await;
+        }
+        if self.promises {
+            for hours in [1, 24, 24, 72, 168, 24, 24] {
+                self.stage.world.clock.advance(Duration::from_hours(hours));
+                assert!(self.stage.execute().await.is_some());
+            }
         }
         let books = Books::of(&self.stage.world).await;
         let payments =
@@ -425,7 +491,7 @@ impl Play {
 
 async fn play(seed: u64) {
     let mut play = Play::new(seed).await;
-    let steps = if play.aftermath { 8..=24 } else { 3..=12 };
+    let steps = if play.aftermath || play.promises { 8..=24 } else { 3..=12 };
     for _ in 0..play.random.u32(steps) {
         play.step().await;
         Books::of(&play.stage.world).await.always();

@@ -11,6 +11,7 @@ use lambda_http::{Adapter, Service};
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::flow::recover::{self, Swept};
+use shared::flow::run::{Executor, Run, Summary};
 
 use super::dynamodb;
 use super::gateway::Gateway;
@@ -121,12 +122,24 @@ impl Stage {
         match path.split(['/', '?']).nth(1) {
             Some("payments") => pay::router(app),
             Some("refunds") => refund::router(app),
+            Some("scheduled-payments") => schedule::router(app),
             Some("invoices") => invoices::router(app),
             Some("alerts" | "audit" | "agent-runs") => review::router(app),
             Some("payment-methods") => payment_methods::router(app),
             Some("tenant" | "members") => settings::router(app),
             other => panic!("no function for {other:?}"),
         }
+    }
+
+    /// One run of the executor.
+    pub fn execute(&self) -> impl Future<Output = Option<Summary>> + Send + 'static {
+        let mut app = self.app.clone();
+        Arc::make_mut(&mut app.config).gateway_rate = 100_000.try_into().unwrap();
+        let started_at = self.world.clock.now();
+        let deadline = started_at.plus(Duration::from_mins(15));
+        // Of its own: a lease that a killed one holds ends with time.
+        let run = Run { request_id: uuid::Uuid::new_v4().to_string(), started_at, deadline };
+        async move { Executor::new(app).run(&run).await.ok() }
     }
 
     /// One run of the recovery sweep.
