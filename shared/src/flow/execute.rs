@@ -22,7 +22,7 @@ use crate::id::UserId;
 use crate::model::alert::AlertKind;
 use crate::model::audit::Audited;
 use crate::model::invoice::Invoice;
-use crate::model::method::{Method, default_key};
+use crate::model::method::{Method, Owner, default_key};
 use crate::model::payment::PaymentStatus;
 use crate::model::schedule::{Schedule, ScheduleStatus};
 use crate::model::tenant::{Member, Settings};
@@ -67,7 +67,9 @@ struct Ready {
 /// The store. It stays due then.
 pub async fn execute_due(app: &App, invocation: &Invocation, due: &Due) -> Result<Executed, Stop> {
     for round in 1..=bounds::DECISIONS {
-        let Some(ready) = read(app, due).await? else { return Ok(Executed::Skipped) };
+        // What is behind shows when it is written: then all is read as it is now.
+        let consistency = if round == 1 { Consistency::Invoices } else { Consistency::Strong };
+        let Some(ready) = read(app, due, consistency).await? else { return Ok(Executed::Skipped) };
         let now = app.clock.now();
         if !ready.schedule.status.is_awaited() || ready.schedule.due_at > now {
             return Ok(Executed::Skipped);
@@ -101,16 +103,20 @@ fn is_worth_trying(ready: &Ready) -> bool {
     ready.schedule.status != ScheduleStatus::AwaitingMethod || since > ready.schedule.waits_since
 }
 
-/// Everything in one go; a second read where the owner's default method has to be found.
-async fn read(app: &App, due: &Due) -> Result<Option<Ready>, Stop> {
+/// Everything in one go; a second read for a customer's default method.
+async fn read(app: &App, due: &Due, consistency: Consistency) -> Result<Option<Ready>, Stop> {
     let tenant = &due.tenant_id;
     let schedule_key = Key::schedule(tenant, &due.schedule_id);
     let invoice_key = Key::invoice(tenant, &due.invoice_id);
     let settings_key = Key::settings(tenant);
     let mut keys = vec![schedule_key.clone(), invoice_key.clone(), settings_key.clone()];
     keys.extend(due.approved_by.iter().map(|user| Key::member(tenant, user)));
-    keys.extend(due.payment_method_id.as_ref().map(|id| Key::method(tenant, id)));
-    let mut found = app.store.read(keys.clone(), Consistency::Strong).await?;
+    keys.push(match &due.payment_method_id {
+        Some(id) => Key::method(tenant, id),
+        // Right for payables; a receivable's customer stands in the invoice.
+        None => Key::new(Table::PaymentMethods, tenant, default_key(&Owner::Tenant, due.payment_method)),
+    });
+    let mut found = app.store.read(keys.clone(), consistency).await?;
     let Some(schedule) = found.get::<Schedule>(&schedule_key)? else { return Ok(None) };
     let Some(settings) = found.get::<Settings>(&settings_key)? else { return Ok(None) };
     let invoice = found.get::<Invoice>(&invoice_key)?;
@@ -124,7 +130,7 @@ async fn read(app: &App, due: &Due) -> Result<Option<Ready>, Stop> {
         .filter(|key| !keys.contains(key))
         .collect();
     if !more.is_empty() {
-        found.extend(app.store.read(more, Consistency::Strong).await?);
+        found.extend(app.store.read(more, consistency).await?);
     }
     let method = method_key.map(|key| found.get(&key)).transpose()?.flatten();
     let members = members(&found, &schedule)?;

@@ -18,7 +18,7 @@ use crate::id::{InvoiceId, MethodId, PaymentId, ScheduleId, TenantId, UserId, fi
 use crate::model::invoice::Invoice;
 use crate::model::method::Method;
 use crate::model::movement::shard;
-use crate::model::payment::{Gateway, Payment, reference_key};
+use crate::model::payment::{Gateway, Payment, PaymentMethod, reference_key};
 use crate::model::refund::{Refund, refund_of};
 use crate::model::schedule::Schedule;
 
@@ -72,7 +72,9 @@ pub struct Due {
     pub schedule_id: ScheduleId,
     /// What it pays.
     pub invoice_id: InvoiceId,
-    /// With which method, where one was named.
+    /// With what.
+    pub payment_method: PaymentMethod,
+    /// With which method of it, where one was named.
     #[serde(default)]
     pub payment_method_id: Option<MethodId>,
     /// Who answers for it.
