@@ -28,7 +28,7 @@ pub use self::backend::backend;
 use self::backend::{Backend, invoice_id};
 use self::call::{Done, deliver, pay, refund, text};
 use self::meter::Meter;
-use self::report::{Block, Times, peak_memory, ticks};
+use self::report::{Block, Times, millis, peak_memory, percent, ticks};
 use crate::dynamodb::DynamoDb;
 use crate::seed::SECRET_KEY;
 use crate::stack;
@@ -186,6 +186,15 @@ impl Bench {
             first: None,
         }
         .print();
+        // Nothing but Stripe and the store would take time if the executor's own work took none.
+        let cost = self.meter.cost();
+        let store = cost.time / expected;
+        let possible = (latency + store).saturating_mul(expected) / lanes;
+        println!(
+            "kept busy             {} of what Stripe and the store allow ({} ms a payment in the store)",
+            percent(possible, elapsed),
+            millis(store)
+        );
         // From here on the events that are to be delivered are in memory as well.
         println!("peak memory           {} (this process: three functions)", peak_memory());
         Ok(())

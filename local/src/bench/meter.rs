@@ -3,6 +3,7 @@
 //! Each request is sent with `ReturnConsumedCapacity`; the local engine does not look at signatures.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -20,6 +21,8 @@ use serde_json::{Value, json};
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cost {
     pub calls: u64,
+    /// From sending a request to having read its answer, of all calls together.
+    pub time: Duration,
     /// Tenths of capacity units.
     pub write_tenths: u64,
     pub read_tenths: u64,
@@ -45,7 +48,7 @@ impl Meter {
         SharedHttpClient::new(Metered { meter: self.clone(), real })
     }
 
-    fn count(&self, writes: bool, answer: &Value) {
+    fn count(&self, writes: bool, took: Duration, answer: &Value) {
         let tenths: u64 = answer
             .get("ConsumedCapacity")
             .map(|consumed| consumed.as_array().cloned().unwrap_or_else(|| vec![consumed.clone()]))
@@ -55,6 +58,7 @@ impl Meter {
             .sum();
         let mut cost = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cost.calls += 1;
+        cost.time += took;
         if writes {
             cost.write_tenths += tenths;
         } else {
@@ -104,9 +108,10 @@ impl HttpConnector for Connector {
             let body = body.to_string();
             request.headers_mut().insert("content-length", body.len().to_string());
             *request.body_mut() = SdkBody::from(body);
+            let sent = Instant::now();
             let mut response = real.call(request).await?;
             let bytes = response.take_body().collect().await.map_err(ConnectorError::io)?.to_bytes();
-            meter.count(writes, &serde_json::from_slice(&bytes).unwrap_or_default());
+            meter.count(writes, sent.elapsed(), &serde_json::from_slice(&bytes).unwrap_or_default());
             *response.body_mut() = SdkBody::from(bytes);
             Ok(response)
         })

@@ -66,7 +66,14 @@ impl Block {
     }
 }
 
-fn millis(duration: Duration) -> String {
+/// How much of `whole` a part is, with one decimal.
+pub(super) fn percent(part: Duration, whole: Duration) -> String {
+    let tenths = part.as_micros() * 1_000 / whole.as_micros().max(1);
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
+/// In milliseconds, with three decimals.
+pub(super) fn millis(duration: Duration) -> String {
     thousandths(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
 }
 

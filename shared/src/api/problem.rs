@@ -1,6 +1,5 @@
 //! Refusals and failures as RFC 9457 problems. The caller gets a stable code and the cure, the log gets the chain.
 
-use std::error::Error as _;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
@@ -60,14 +59,7 @@ impl Problem {
     /// Writes what the caller is not told.
     pub(super) fn log(&self, request_id: &str) {
         let Some(cause) = &self.cause else { return };
-        let mut chain = cause.to_string();
-        let mut next = cause.source();
-        while let Some(error) = next {
-            chain.push_str(": ");
-            chain.push_str(&error.to_string());
-            next = error.source();
-        }
-        tracing::error!(request_id, code = self.code().as_str(), error = chain, "request failed");
+        tracing::error!(request_id, code = self.code().as_str(), error = cause.chain(), "request failed");
     }
 
     pub(super) fn render(&self, request_id: &str) -> Response {

@@ -72,6 +72,8 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
         }
     };
     let (severity, next_action) = failure::next_action(kind);
+    let promised = case.schedule.as_ref().and_then(|schedule| failure::next_action_promised(kind, schedule.status));
+    let next_action = promised.unwrap_or(next_action);
     Alert {
         tenant_id: payment.tenant_id.clone(),
         alert_id: AlertId::of(&payment.tenant_id, kind.as_str(), &entity),
@@ -129,11 +131,15 @@ pub fn schedule_alert(schedule: &Schedule, kind: AlertKind, refusals: &[Refusal]
         schedule.id,
         schedule.money(),
         schedule.invoice_id,
-        why.join(" ")
+        if why.is_empty() {
+            "Its method was no good, and no other was chosen since.".to_owned()
+        } else {
+            why.join(" ")
+        }
     );
     Alert {
         tenant_id: schedule.tenant_id.clone(),
-        alert_id: AlertId::of(&schedule.tenant_id, kind.as_str(), &format!("schedule/{}", schedule.id)),
+        alert_id: AlertId::of(&schedule.tenant_id, kind.as_str(), &format!("invoice/{}", schedule.invoice_id)),
         kind,
         severity,
         invoice_id: Some(schedule.invoice_id.clone()),

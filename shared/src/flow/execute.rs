@@ -11,15 +11,15 @@ use serde_json::json;
 
 use super::alert::schedule_alert;
 use super::pay::execute;
-use super::pay::read::secret;
+use super::pay::read::{Freshness, secret};
 use super::pay::reserve::{Intent, Origin, reserve};
 use super::schedule::about;
 use super::{Invocation, Stop};
 use crate::app::App;
 use crate::bounds;
 use crate::gateway::stripe::amount;
-use crate::id::UserId;
-use crate::model::alert::AlertKind;
+use crate::id::{AlertId, UserId};
+use crate::model::alert::{Alert, AlertKind};
 use crate::model::audit::Audited;
 use crate::model::invoice::Invoice;
 use crate::model::method::{Method, Owner, default_key};
@@ -27,9 +27,10 @@ use crate::model::payment::PaymentStatus;
 use crate::model::schedule::{Schedule, ScheduleStatus};
 use crate::model::tenant::{Member, Settings};
 use crate::model::transition::{Case, wait_for_method};
+use crate::policy::failure;
 use crate::policy::pay::{Facts, Plan, decide_due, default_owner};
 use crate::policy::refusal::{Code, Refusal};
-use crate::secrets::StripeSecret;
+use crate::secrets::{SecretError, StripeSecret};
 use crate::store::commit::{Commit, CommitError};
 use crate::store::list::Due;
 use crate::store::{Consistency, Items, Key, Table};
@@ -67,7 +68,7 @@ struct Ready {
 /// The store. It stays due then.
 pub async fn execute_due(app: &App, invocation: &Invocation, due: &Due) -> Result<Executed, Stop> {
     for round in 1..=bounds::DECISIONS {
-        // What is behind shows when it is written: then all is read as it is now.
+        // What is behind shows when a payment is reserved: then all is read as it is now.
         let consistency = if round == 1 { Consistency::Invoices } else { Consistency::Strong };
         let Some(ready) = read(app, due, consistency).await? else { return Ok(Executed::Skipped) };
         let now = app.clock.now();
@@ -85,6 +86,8 @@ pub async fn execute_due(app: &App, invocation: &Invocation, due: &Due) -> Resul
         };
         let done = match decide_due(&ready.schedule, &facts) {
             Ok(plan) if is_worth_trying(&ready) => pay(app, invocation, &ready, &plan).await,
+            // Nothing is put off for what may be behind.
+            _ if consistency != Consistency::Strong => continue,
             Ok(_) => put_off(app, invocation, &ready, &[]).await,
             Err(refusals) => put_off(app, invocation, &ready, &refusals).await,
         };
@@ -96,11 +99,35 @@ pub async fn execute_due(app: &App, invocation: &Invocation, due: &Due) -> Resul
     Err(Stop::Busy)
 }
 
-/// One that waits for another method goes on only with a default that was set after it began to wait. (A method that was
-/// named since has taken it out of waiting.)
+/// One whose method was no good goes on only with a default that was set since. (Naming another ends the wait.)
 fn is_worth_trying(ready: &Ready) -> bool {
     let since = ready.method.as_ref().and_then(|method| method.default_since);
-    ready.schedule.status != ScheduleStatus::AwaitingMethod || since > ready.schedule.waits_since
+    ready.schedule.waits_since.is_none_or(|waits| since.is_some_and(|since| since > waits))
+}
+
+/// Calls the operator: a secret is there and can't be used. Payments that need it stay due.
+///
+/// # Errors
+/// The store.
+pub async fn call_about_secret(app: &App, invocation: &Invocation, error: &SecretError) -> Result<(), Stop> {
+    let tenant = invocation.tenant();
+    let kind = AlertKind::GatewayRejected;
+    let (severity, next_action) = failure::next_action(kind);
+    let alert = Alert {
+        tenant_id: tenant.clone(),
+        alert_id: AlertId::of(tenant, kind.as_str(), "secret/stripe"),
+        kind,
+        severity,
+        invoice_id: None,
+        payment_id: None,
+        schedule_id: None,
+        message: format!("Scheduled payments can't be made, and stay due: {error}."),
+        next_action: next_action.to_owned(),
+        at: app.clock.now(),
+    };
+    let mut commit = Commit::default();
+    commit.alert(&app.store, &alert);
+    Ok(app.store.commit(commit, invocation.deadline).await?)
 }
 
 /// Everything in one go; a second read for a customer's default method.
@@ -111,10 +138,11 @@ async fn read(app: &App, due: &Due, consistency: Consistency) -> Result<Option<R
     let settings_key = Key::settings(tenant);
     let mut keys = vec![schedule_key.clone(), invoice_key.clone(), settings_key.clone()];
     keys.extend(due.approved_by.iter().map(|user| Key::member(tenant, user)));
-    keys.push(match &due.payment_method_id {
-        Some(id) => Key::method(tenant, id),
+    keys.extend(match (&due.payment_method_id, due.payment_method) {
+        (Some(id), _) => Some(Key::method(tenant, id)),
         // Right for payables; a receivable's customer stands in the invoice.
-        None => Key::new(Table::PaymentMethods, tenant, default_key(&Owner::Tenant, due.payment_method)),
+        (None, Some(by)) => Some(Key::new(Table::PaymentMethods, tenant, default_key(&Owner::Tenant, by))),
+        (None, None) => None,
     });
     let mut found = app.store.read(keys.clone(), consistency).await?;
     let Some(schedule) = found.get::<Schedule>(&schedule_key)? else { return Ok(None) };
@@ -132,9 +160,14 @@ async fn read(app: &App, due: &Due, consistency: Consistency) -> Result<Option<R
     if !more.is_empty() {
         found.extend(app.store.read(more, consistency).await?);
     }
-    let method = method_key.map(|key| found.get(&key)).transpose()?.flatten();
+    let method: Option<Method> = method_key.map(|key| found.get(&key)).transpose()?.flatten();
     let members = members(&found, &schedule)?;
-    let secret = secret(app, tenant, schedule.payment_method).await?;
+    let mut secret = secret(app, tenant, schedule.payment_method, Freshness::Cached).await?;
+    let fits = secret.as_ref().zip(method.as_ref()).is_some_and(|(secret, method)| secret.account == method.account);
+    if !fits && consistency == Consistency::Strong {
+        // The secret may have been made or changed since it was cached.
+        secret = self::secret(app, tenant, schedule.payment_method, Freshness::Anew).await?;
+    }
     Ok(Some(Ready { schedule, invoice, settings, members, method, secret }))
 }
 

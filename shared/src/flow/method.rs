@@ -100,7 +100,8 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         let revived = method.status == MethodStatus::Inactive;
         let seen = (found.brand.clone(), found.last4.clone(), found.exp_month, found.exp_year);
         let renewed = seen != (method.brand.clone(), method.last4.clone(), method.exp_month, method.exp_year);
-        if stored.is_some() && !revived && !renewed && (is_default || !becomes_default) {
+        // Choosing what is the default already is a choice as well: promises that wait for one go on with it.
+        if stored.is_some() && !revived && !renewed && !order.default && (is_default || !becomes_default) {
             return Ok(Listed { method, default: is_default });
         }
         (method.brand, method.last4, method.exp_month, method.exp_year) = seen;
@@ -113,8 +114,9 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         let mut commit = Commit::default();
         commit.method(&app.store, &method, version);
         if order.default || is_default {
-            // One that is the default already, and is only renewed, stays it since when it was.
-            let since = default.as_ref().filter(|_| is_default).and_then(|default| default.default_since);
+            // One that is the default already and is only renewed stays it since when it was.
+            let kept = default.as_ref().filter(|_| !order.default);
+            let since = kept.and_then(|default| default.default_since);
             commit.default_method(&app.store, &method, since.unwrap_or(now));
         } else if becomes_default {
             commit.first_default_method(&app.store, &method, now);
@@ -126,7 +128,7 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         commit.entry(&app.store, entry);
         match app.store.commit(commit, invocation.deadline).await {
             Ok(()) => {
-                if becomes_default && !is_default {
+                if becomes_default && (order.default || !is_default) {
                     wake(app, invocation, &method).await;
                 }
                 return Ok(Listed { method, default: becomes_default || is_default });
@@ -211,7 +213,7 @@ pub(super) async fn default_of(app: &App, method: &Method) -> Result<Option<Meth
     Ok(app.store.get(&key).await?)
 }
 
-/// Makes a method its owner's default.
+/// Makes a method its owner's default. One that is it already is chosen anew: promises that wait for a method go on.
 ///
 /// # Errors
 /// `payment_method_not_found`, `payment_method_inactive`, or the store.
@@ -227,9 +229,6 @@ pub async fn set_default(app: &App, invocation: &Invocation, id: &MethodId) -> R
             return Err(Stop::refused(Refusal::new(Code::PaymentMethodInactive, detail)));
         }
         let default = default_of(app, &before).await?;
-        if default.as_ref().is_some_and(|default| default.id == *id) {
-            return Ok(Listed { method: before, default: true });
-        }
         let mut method = before.clone();
         let changes = json!({ "default": [default.map(|default| default.id), method.id] });
         let entry = method.record(&invocation.actor, "set_default", &changes, app.clock.now());

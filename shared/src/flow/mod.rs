@@ -22,6 +22,7 @@ pub mod send;
 pub mod settings;
 pub mod settle;
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use crate::app::App;
@@ -110,6 +111,19 @@ impl Stop {
     #[must_use]
     pub fn refused(refusal: Refusal) -> Self {
         Self::Refused(vec![refusal])
+    }
+
+    /// It and all that caused it, for the log.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut chain = self.to_string();
+        let mut next = self.source();
+        while let Some(error) = next {
+            chain.push_str(": ");
+            chain.push_str(&error.to_string());
+            next = error.source();
+        }
+        chain
     }
 }
 

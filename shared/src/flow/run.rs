@@ -3,16 +3,18 @@
 //! Bounded in how many at a time, and in how many a second for one gateway account. All of a tenant's work is in one
 //! shard, and a soft lease keeps a shard with one executor at a time: for the rate only. Two at once are safe.
 
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use governor::clock::DefaultClock;
+use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use serde::Serialize;
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
 
-use super::execute::{Executed, execute_due};
+use super::execute::{Executed, call_about_secret, execute_due};
 use super::recover::sweep;
 use super::{Invocation, Stop};
 use crate::app::App;
@@ -20,6 +22,8 @@ use crate::bounds;
 use crate::clock::Time;
 use crate::id::{TenantId, UserId};
 use crate::model::audit::Actor;
+use crate::secrets::SecretError;
+use crate::store::Item;
 use crate::store::list::Due;
 
 /// What a run did.
@@ -53,6 +57,22 @@ impl Summary {
             Executed::Skipped => {}
         }
     }
+
+    /// It was due, and is left for the next run.
+    fn failed_to_execute(&mut self) {
+        self.due += 1;
+        self.remaining += 1;
+    }
+
+    fn add(&mut self, other: Self) {
+        self.due += other.due;
+        self.paid += other.paid;
+        self.pending += other.pending;
+        self.failed += other.failed;
+        self.rescheduled += other.rescheduled;
+        self.recovered += other.recovered;
+        self.remaining += other.remaining;
+    }
 }
 
 /// Starts per second, by gateway account.
@@ -64,6 +84,8 @@ pub struct Executor {
     /// The clients and the configuration.
     pub app: App,
     rate: Arc<Rate>,
+    /// Payments at work.
+    at_work: Arc<Semaphore>,
 }
 
 /// One run: which, and until when.
@@ -85,38 +107,100 @@ impl Run {
     }
 }
 
+/// What is due in a shard, page by page.
+struct Pages {
+    page: VecDeque<Due>,
+    rest: Option<Item>,
+}
+
+impl Pages {
+    async fn first(app: &App, shard: u8) -> Result<Self, Stop> {
+        let (page, rest) = app.store.due(shard, app.clock.now(), None).await?;
+        Ok(Self { page: page.into(), rest })
+    }
+
+    /// Whether nothing is left, as far as is known: a page that is still to be read may turn out to be empty.
+    fn is_empty(&self) -> bool {
+        self.page.is_empty() && self.rest.is_none()
+    }
+
+    async fn next(&mut self, app: &App, shard: u8) -> Result<Option<Due>, Stop> {
+        while self.page.is_empty()
+            && let Some(rest) = self.rest.take()
+        {
+            let (page, rest) = app.store.due(shard, app.clock.now(), Some(rest)).await?;
+            (self.page, self.rest) = (page.into(), rest);
+        }
+        Ok(self.page.pop_front())
+    }
+
+    /// How many are left at least.
+    fn left(&self) -> u32 {
+        u32::try_from(self.page.len()).unwrap_or(u32::MAX).saturating_add(self.rest.is_some().into())
+    }
+}
+
+/// What this run knows of a shard's lease.
+#[derive(Clone, Copy, Debug, Default)]
+enum Lease {
+    /// Not asked for yet.
+    #[default]
+    None,
+    /// Ours, said last at that time.
+    Ours(Time),
+    /// Another executor has the shard.
+    Lost,
+}
+
+impl Lease {
+    fn is_ours(self) -> bool {
+        matches!(self, Self::Ours(_))
+    }
+}
+
 impl Executor {
     /// With the rate and concurrency of the configuration.
     #[must_use]
     pub fn new(app: App) -> Self {
         let rate =
             Arc::new(RateLimiter::hashmap(Quota::per_second(app.config.gateway_rate).allow_burst(NonZeroU32::MIN)));
-        Self { app, rate }
+        let at_work = Arc::new(Semaphore::new(app.config.executor_concurrency));
+        Self { app, rate, at_work }
     }
 
-    /// Everything: all shards and, beside them, recovery.
+    /// Everything: all shards side by side, so that none waits for a tenant whose rate is used up, and recovery.
     ///
     /// # Errors
     /// The store, when an index can't be read; the rest is done all the same. What fails for one payment is logged, and
     /// stays due.
     pub async fn run(&self, run: &Run) -> Result<Summary, Stop> {
-        let (mut summary, mut recovered) = (Summary::default(), Summary::default());
-        // Not always the same first: time may be short.
-        let first = fastrand::u8(0..bounds::SHARDS);
-        let shards = async {
-            let mut failed = None;
-            for shard in 0..bounds::SHARDS {
-                if let Err(error) = self.drain(run, (first + shard) % bounds::SHARDS, &mut summary).await {
-                    tracing::error!(shard, %error, "a shard could not be drained");
-                    failed = Some(error);
+        let mut shards = JoinSet::new();
+        for shard in 0..bounds::SHARDS {
+            let (executor, run) = (self.clone(), run.clone());
+            shards.spawn(async move {
+                let mut summary = Summary::default();
+                let drained = executor.drain(&run, shard, &mut summary).await;
+                (shard, summary, drained)
+            });
+        }
+        let mut summary = Summary::default();
+        let mut failed = self.recover(run, &mut summary).await.err();
+        while let Some(done) = shards.join_next().await {
+            let (shard, drained) = match done {
+                Ok((shard, of_shard, drained)) => {
+                    summary.add(of_shard);
+                    (Some(shard), drained.map(drop))
                 }
+                Err(error) => {
+                    tracing::error!(%error, "draining a shard panicked");
+                    (None, Err(Stop::Impossible("draining a shard panicked")))
+                }
+            };
+            if let Err(error) = drained {
+                tracing::error!(shard, %error, "a shard could not be drained");
+                failed = Some(error);
             }
-            failed
-        };
-        let (failed, swept) = tokio::join!(shards, self.recover(run, &mut recovered));
-        swept?;
-        summary.recovered += recovered.recovered;
-        summary.remaining += recovered.remaining;
+        }
         failed.map_or(Ok(summary), Err)
     }
 
@@ -135,81 +219,118 @@ impl Executor {
     /// executor has the shard.
     ///
     /// # Errors
-    /// The store, when the index can't be read.
+    /// The store, when the index can't be read; what was begun by then is finished all the same.
     pub async fn drain(&self, run: &Run, shard: u8, summary: &mut Summary) -> Result<bool, Stop> {
-        let clock = &self.app.clock;
-        let (mut page, mut after) = self.app.store.due(shard, clock.now(), None).await?;
-        let mut leased_at: Option<Time> = None;
-        let mut is_ours = !self.app.config.payments_paused;
-        while is_ours && !page.is_empty() && run.is_open(clock.now()) {
-            is_ours = self.keep_lease(run, shard, &mut leased_at).await?;
-            if !is_ours {
+        let mut due = Pages::first(&self.app, shard).await?;
+        let mut lease = Lease::default();
+        let mut running: JoinSet<Result<Executed, Stop>> = JoinSet::new();
+        let (mut stopped, mut no_time) = (Ok(()), false);
+        let mut count = |done: Result<Result<Executed, Stop>, JoinError>| match done {
+            Ok(Ok(executed)) => {
+                no_time |= executed == Executed::NoTime;
+                summary.count(executed);
+            }
+            Ok(Err(_)) => summary.failed_to_execute(),
+            Err(error) => {
+                tracing::error!(%error, "executing a scheduled payment panicked");
+                summary.failed_to_execute();
+            }
+        };
+        let may_begin = !self.app.config.payments_paused;
+        while may_begin && run.is_open(self.app.clock.now()) {
+            let next = match self.next(run, shard, &mut due, &mut lease).await {
+                Ok(Some(next)) => next,
+                Ok(None) => break,
+                Err(error) => {
+                    stopped = Err(error);
+                    break;
+                }
+            };
+            // In this order: what waits for its rate must not keep others from working.
+            let Some(at_work) = self.turn(run, &next).await else {
+                due.page.push_front(next);
                 break;
+            };
+            let (executor, run) = (self.clone(), run.clone());
+            running.spawn(async move {
+                let _at_work = at_work;
+                executor.pay_one(&run, &next).await
+            });
+            while let Some(done) = running.try_join_next() {
+                count(done);
             }
-            self.pay(run, shard, std::mem::take(&mut page), &mut leased_at, summary).await;
-            if let Some(rest) = after.take() {
-                (page, after) = self.app.store.due(shard, clock.now(), Some(rest)).await?;
-            }
+        }
+        while let Some(done) = running.join_next().await {
+            count(done);
         }
         // Another executor has it, payments are paused, or time is short.
-        summary.remaining += u32::try_from(page.len()).unwrap_or(u32::MAX) + u32::from(after.is_some());
-        if leased_at.is_some() && is_ours {
-            self.app.store.lease(shard, &run.request_id, clock.now()).await?;
+        summary.remaining += due.left();
+        if lease.is_ours()
+            && let Err(error) = self.app.store.lease(shard, &run.request_id, self.app.clock.now()).await
+        {
+            tracing::warn!(shard, %error, "the lease on a shard was not given back; it ends by itself");
         }
-        Ok(!self.app.config.payments_paused && (!page.is_empty() || after.is_some()))
+        stopped.map(|()| may_begin && (no_time || !due.is_empty()))
     }
 
-    /// Takes the lease, or says again that it is ours; `false`: another has it.
-    async fn keep_lease(&self, run: &Run, shard: u8, leased_at: &mut Option<Time>) -> Result<bool, Stop> {
-        let now = self.app.clock.now();
-        if leased_at.is_some_and(|at| now.since(at) < bounds::LEASE_RENEWAL) {
-            return Ok(true);
+    /// When one may start: by the rate of its gateway account, and by how many are at work; `None`: not in this run.
+    async fn turn(&self, run: &Run, due: &Due) -> Option<OwnedSemaphorePermit> {
+        let account = self.account(&due.tenant_id).await;
+        while let Err(not_yet) = self.rate.check_key(&account) {
+            let wait = not_yet.wait_time_from(DefaultClock::default().now());
+            if !run.is_open(self.app.clock.now().plus(wait)) {
+                return None;
+            }
+            tokio::time::sleep(wait).await;
         }
-        let is_ours = self.app.store.lease(shard, &run.request_id, now.plus(bounds::LEASE)).await?;
-        *leased_at = Some(now);
+        let permit = Arc::clone(&self.at_work).acquire_owned().await.ok()?;
+        run.is_open(self.app.clock.now()).then_some(permit)
+    }
+
+    /// The next that is due, while the shard is ours. Another page is read while the last of this one are being paid.
+    async fn next(&self, run: &Run, shard: u8, due: &mut Pages, lease: &mut Lease) -> Result<Option<Due>, Stop> {
+        if !self.keep(run, shard, lease).await? {
+            return Ok(None);
+        }
+        due.next(&self.app, shard).await
+    }
+
+    /// Takes the lease, or says again that it is ours; `false`: another has it. For the rate only: one that can't be
+    /// renewed is still ours, as far as anybody knows.
+    async fn keep(&self, run: &Run, shard: u8, lease: &mut Lease) -> Result<bool, Stop> {
+        let now = self.app.clock.now();
+        match *lease {
+            Lease::Lost => return Ok(false),
+            Lease::Ours(since) if now.since(since) < bounds::LEASE_RENEWAL => return Ok(true),
+            Lease::Ours(_) | Lease::None => {}
+        }
+        let is_ours = match self.app.store.lease(shard, &run.request_id, now.plus(bounds::LEASE)).await {
+            Ok(is_ours) => is_ours,
+            Err(error) if lease.is_ours() => {
+                tracing::warn!(shard, %error, "the lease on a shard could not be renewed");
+                true
+            }
+            Err(error) => return Err(error.into()),
+        };
+        *lease = if is_ours { Lease::Ours(now) } else { Lease::Lost };
         Ok(is_ours)
     }
 
-    async fn pay(&self, run: &Run, shard: u8, page: Vec<Due>, leased_at: &mut Option<Time>, summary: &mut Summary) {
-        let mut page = page.into_iter();
-        let mut running: JoinSet<Result<Executed, Stop>> = JoinSet::new();
-        loop {
-            while running.len() < self.app.config.executor_concurrency
-                && run.is_open(self.app.clock.now())
-                && let Some(due) = page.next()
-            {
-                let (executor, run) = (self.clone(), run.clone());
-                running.spawn(async move { executor.pay_one(&run, &due).await });
-            }
-            let Some(done) = running.join_next().await else { break };
-            match done {
-                Ok(Ok(executed)) => summary.count(executed),
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "a scheduled payment could not be executed");
-                    summary.remaining += 1;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "executing a scheduled payment panicked");
-                    summary.remaining += 1;
-                }
-            }
-            // For the rate only: one that is lost meanwhile makes nothing unsafe.
-            if let Err(error) = self.keep_lease(run, shard, leased_at).await {
-                tracing::warn!(shard, %error, "the lease on a shard could not be renewed");
-            }
-        }
-        summary.remaining += u32::try_from(page.count()).unwrap_or(u32::MAX);
-    }
-
     async fn pay_one(&self, run: &Run, due: &Due) -> Result<Executed, Stop> {
-        self.rate.until_key_ready(&self.account(&due.tenant_id).await).await;
-        if !run.is_open(self.app.clock.now()) {
-            return Ok(Executed::NoTime);
-        }
         let actor =
             Actor { tenant_id: due.tenant_id.clone(), user_id: UserId::executor(), request_id: run.request_id.clone() };
         let invocation = Invocation { actor, started_at: self.app.clock.now(), deadline: run.deadline };
-        execute_due(&self.app, &invocation, due).await
+        let done = execute_due(&self.app, &invocation, due).await;
+        if let Err(error) = &done {
+            tracing::error!(
+                tenant_id = %due.tenant_id, invoice_id = %due.invoice_id, schedule_id = %due.schedule_id,
+                error = error.chain(), "a scheduled payment could not be executed; it stays due"
+            );
+        }
+        if let Err(Stop::Secret(error @ (SecretError::Malformed(_) | SecretError::Refused { .. }))) = &done {
+            call_about_secret(&self.app, &invocation, error).await?;
+        }
+        done
     }
 
     /// Whose rate it is: the gateway account's, where there is one.

@@ -210,6 +210,7 @@ fn decided(
             return Err(Stop::Refused(refusals));
         }
         after.payment_method_id = Some(id.clone());
+        after.waits_since = None;
         if before.status == ScheduleStatus::AwaitingMethod {
             after.due_at = if date.is_some() { after.due_at } else { now };
             after.become_(ScheduleStatus::Pending);
@@ -259,15 +260,22 @@ pub(super) async fn wake(app: &App, invocation: &Invocation, method: &Method) {
 async fn wake_all(app: &App, invocation: &Invocation, method: &Method) -> Result<(), Stop> {
     let now = app.clock.now();
     let tenant = invocation.tenant();
-    for id in app.store.due_of(tenant, now, now.plus(bounds::DAILY)).await? {
+    let due = app.store.due_of(tenant, now, now.plus(bounds::DAILY)).await?;
+    let keys: Vec<Key> = due.iter().map(|id| Key::schedule(tenant, id)).collect();
+    let found = app.store.read(keys.clone(), Consistency::Strong).await?;
+    let mut waiting: Vec<Schedule> = Vec::new();
+    for key in &keys {
+        waiting.extend(found.get::<Schedule>(key)?.filter(|schedule| {
+            schedule.status == ScheduleStatus::AwaitingMethod && schedule.payment_method == method.serves()
+        }));
+    }
+    let invoice_key = |schedule: &Schedule| Key::invoice(tenant, &schedule.invoice_id);
+    let invoices = app.store.read(waiting.iter().map(invoice_key), Consistency::Strong).await?;
+    for mut schedule in waiting {
         if app.clock.now().plus(bounds::SETTLE_RESERVE) >= invocation.deadline {
             break;
         }
-        let Some(mut schedule) = app.store.get::<Schedule>(&Key::schedule(tenant, &id)).await? else { continue };
-        if schedule.status != ScheduleStatus::AwaitingMethod || schedule.payment_method != method.serves() {
-            continue;
-        }
-        let invoice = app.store.get::<Invoice>(&Key::invoice(tenant, &schedule.invoice_id)).await?;
+        let invoice = invoices.get::<Invoice>(&invoice_key(&schedule))?;
         let owner = invoice.and_then(|invoice| default_owner(invoice.kind, &invoice.counterparty));
         if owner.as_ref() != Some(&method.owner) {
             continue;

@@ -89,7 +89,8 @@ pub struct Schedule {
     /// How often it was put off since the gateway was not to be had.
     #[serde(default)]
     pub outages: u32,
-    /// Since when it waits for another method.
+    /// Since when it takes another method: when the payment was made whose method was no good. Kept until another is
+    /// named, or a payment of it is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_since: Option<Time>,
     /// Why it is not paid yet, where a payment of it has failed.
@@ -122,7 +123,7 @@ impl Schedule {
     pub fn become_(&mut self, status: ScheduleStatus) {
         self.status = status;
         self.due_shard = status.is_awaited().then(|| shard(&self.tenant_id));
-        if status != ScheduleStatus::AwaitingMethod {
+        if !status.is_open() || status == ScheduleStatus::Executing {
             self.waits_since = None;
         }
     }
@@ -146,4 +147,6 @@ pub enum Next {
     AwaitMethod(Time),
     /// A person decides.
     Review,
+    /// The promise ends, and the invoice is approved again.
+    Fail,
 }

@@ -2,6 +2,7 @@
 
 use crate::model::alert::{AlertKind, Severity};
 use crate::model::payment::{Failure, FailureCode};
+use crate::model::schedule::ScheduleStatus;
 use crate::policy::refusal::Code;
 
 /// What follows from a failure.
@@ -76,6 +77,29 @@ pub fn consequence(failure: &Failure) -> Consequence {
             alert: None,
             detail: "A person found that the payment was not executed. Pay again with a new Idempotency-Key.",
         },
+    }
+}
+
+/// The next action where the payment was one of a promise, which now is in that state; `None`: no other than without.
+#[must_use]
+pub fn next_action_promised(kind: AlertKind, promise: ScheduleStatus) -> Option<&'static str> {
+    match (kind, promise) {
+        (AlertKind::InsufficientFunds, ScheduleStatus::Pending) => {
+            Some("Make sure that the method has funds: it is tried again on the date of {schedule}.")
+        }
+        (AlertKind::GatewayUnavailable, ScheduleStatus::Pending) => {
+            Some("Look at the gateway's status page. It is tried again by itself.")
+        }
+        (AlertKind::PaymentMethodInvalid, ScheduleStatus::AwaitingMethod) => Some(
+            "Ask for a new payment method and make it the default, or name it: PATCH /scheduled-payments/{schedule}; it goes on by itself then.",
+        ),
+        (
+            AlertKind::InsufficientFunds | AlertKind::Declined | AlertKind::GatewayUnavailable,
+            ScheduleStatus::InReview,
+        ) => Some(
+            "Review it, then set a new date or method: PATCH /scheduled-payments/{schedule}; or call it off: DELETE.",
+        ),
+        _ => None,
     }
 }
 

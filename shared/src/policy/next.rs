@@ -17,7 +17,7 @@ pub struct Terms {
     pub retry_days: Vec<u16>,
     /// Where its days begin.
     pub zone: TimeZone,
-    /// A pay-now that fails for want of money becomes a scheduled payment.
+    /// A payment that fails for want of money is tried again; one that was made at once becomes a scheduled payment.
     pub reschedules: bool,
 }
 
@@ -41,6 +41,7 @@ pub fn after(code: FailureCode, schedule: Option<&Schedule>, terms: &Terms, now:
         Some(on(terms, now, *days))
     };
     match (code, schedule) {
+        (FailureCode::InsufficientFunds, Some(_)) if !terms.reschedules => Next::Fail,
         (FailureCode::InsufficientFunds, Some(schedule)) => retry(schedule.retries).unwrap_or(Next::Review),
         (FailureCode::InsufficientFunds, None) if terms.reschedules => retry(0).unwrap_or(Next::Nothing),
         (FailureCode::PaymentMethodInvalid, Some(_)) => Next::AwaitMethod(now.plus(bounds::DAILY)),
@@ -69,7 +70,7 @@ pub fn table() -> String {
         let (now, scheduled) = match code {
             FailureCode::InsufficientFunds => (
                 "scheduled by `retry_days`, if the tenant reschedules",
-                "`pending` again by the next of `retry_days`; `in_review` after the last",
+                "`pending` again by the next of `retry_days`, `in_review` after the last; `failed`, if the tenant does not reschedule",
             ),
             FailureCode::PaymentMethodInvalid => ("·", "`awaiting_method`, looked at daily"),
             FailureCode::GatewayUnavailable => {

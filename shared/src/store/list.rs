@@ -72,8 +72,9 @@ pub struct Due {
     pub schedule_id: ScheduleId,
     /// What it pays.
     pub invoice_id: InvoiceId,
-    /// With what.
-    pub payment_method: PaymentMethod,
+    /// With what. A guess of what else to read rests on it, and nothing more.
+    #[serde(default)]
+    pub payment_method: Option<PaymentMethod>,
     /// With which method of it, where one was named.
     #[serde(default)]
     pub payment_method_id: Option<MethodId>,
@@ -203,7 +204,8 @@ impl Store {
         Ok(due)
     }
 
-    /// A page of the scheduled payments of one shard that are due, oldest first, and whether there are more.
+    /// A page of the scheduled payments of one shard that are due, oldest first, and whether there are more. An entry
+    /// that can't be read is logged, and stops none of the others.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -220,8 +222,12 @@ impl Store {
             .limit(bounds::DUE_PAGE);
         let answer = query.send().await.map_err(|error| StoreError::unavailable(&error))?;
         let items = answer.items.unwrap_or_default();
-        let due = items.into_iter().map(|item| parse(Table::ScheduledPayments, item)).collect::<Result<_, _>>()?;
-        Ok((due, answer.last_evaluated_key))
+        let readable = |item: Item| {
+            parse(Table::ScheduledPayments, item)
+                .inspect_err(|error| tracing::error!(%error, "an entry of the index of what is due can't be read"))
+                .ok()
+        };
+        Ok((items.into_iter().filter_map(readable).collect(), answer.last_evaluated_key))
     }
 
     /// A tenant's payment methods, newest first.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::stripe::{BookEntry, RefundEntry};
 use serde::de::DeserializeOwned;
+use shared::clock::Time;
 use shared::model::alert::AgentRun;
 use shared::model::audit::{Entry, Head, is_intact};
 use shared::model::invoice::{Invoice, InvoiceStatus};
@@ -25,6 +26,8 @@ pub struct Alert {
 
 /// Everything that both sides have written down.
 pub struct Books {
+    /// When they were read.
+    now: Time,
     pub invoices: Vec<Invoice>,
     pub payments: Vec<Payment>,
     pub refunds: Vec<Refund>,
@@ -75,6 +78,7 @@ impl Books {
         let items = world.items("PAYMENTS_TABLE", "tenant_id", TENANT).await;
         let alerts = world.items("ALERTS_TABLE", "tenant_id", TENANT).await;
         Self {
+            now: world.clock.now(),
             payments: of_kind(&items, "pay_"),
             refunds: of_kind(&items, "ref_"),
             schedules: world
@@ -304,6 +308,10 @@ impl Books {
                     && invoice.current.as_ref() != Some(&payment.id)
             });
             assert!(!stray, "{} has another paid payment", invoice.invoice_id);
+        }
+        for schedule in &self.schedules {
+            let overdue = schedule.status.is_awaited() && schedule.due_at <= self.now;
+            assert!(!overdue, "{} is {} and was due at {}", schedule.id, schedule.status, schedule.due_at);
         }
     }
 

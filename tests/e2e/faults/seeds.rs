@@ -44,11 +44,12 @@ const FAULTS: [Fault; 10] = [
 ];
 const AT_DYNAMODB: Fault = Fault::Conflict;
 const AT_GATEWAY: Fault = Fault::OtherAmount;
-const METHODS: [&str; 4] = [
+const METHODS: [&str; 5] = [
     "pm_card_visa",
     "pm_card_visa_chargeDeclinedInsufficientFunds",
     "pm_card_visa_chargeDeclinedStolenCard",
     "pm_card_authenticationRequired",
+    "pm_card_chargeDeclinedExpiredCard",
 ];
 /// How long an execution stands still at most; afterwards its invocation would be over in any case.
 const FREEZE: Duration = Duration::from_hours(1);
@@ -176,19 +177,27 @@ impl Play {
         let date = self.stage.world.in_days(self.random.i64(0..3));
         let schedule =
             self.random.choice(&self.schedules).cloned().unwrap_or_else(|| format!("sch_{}", "a".repeat(26)));
-        let (method, path, body) = match self.random.u32(0..6) {
-            0..4 => {
+        let (method, path, body) = match self.random.u32(0..8) {
+            // With the default method of the day.
+            0 | 1 => {
+                let body = json!({ "invoice_id": self.invoice, "payment_method": "stripe", "scheduled_date": date });
+                ("POST", "/scheduled-payments".to_owned(), body)
+            }
+            2 | 3 => {
                 let body = json!({ "invoice_id": self.invoice, "payment_method": "stripe", "payment_method_id": method,
                                    "scheduled_date": date });
                 ("POST", "/scheduled-payments".to_owned(), body)
             }
+            5 => ("POST", format!("/payment-methods/{method}/default"), json!({})),
+            6 => ("PATCH", format!("/scheduled-payments/{schedule}"), json!({ "scheduled_date": date })),
             4 => {
                 let body = json!({ "scheduled_date": date, "payment_method_id": method });
                 ("PATCH", format!("/scheduled-payments/{schedule}"), body)
             }
             _ => ("DELETE", format!("/scheduled-payments/{schedule}"), Value::Null),
         };
-        let key = (method == "POST" && self.random.bool()).then(|| format!("promise-{}", self.random.u32(0..2)));
+        let key =
+            (path == "/scheduled-payments" && self.random.bool()).then(|| format!("promise-{}", self.random.u32(0..2)));
         Call { user: ADMIN.to_owned(), method, path, key, body }
     }
 
@@ -420,7 +429,7 @@ impl Play {
         if self.promises {
             for hours in [1, 24, 24, 72, 168, 24, 24] {
                 self.stage.world.clock.advance(Duration::from_hours(hours));
-                assert!(self.stage.execute().await.is_some());
+                assert!(self.stage.execute_all().await.is_some());
             }
         }
         let books = Books::of(&self.stage.world).await;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use shared::app::App;
 use shared::flow::recover::{self, Swept};
 use shared::flow::run::{Executor, Run, Summary};
+use shared::model::movement::shard;
 
 use super::dynamodb;
 use super::gateway::Gateway;
@@ -131,15 +132,29 @@ impl Stage {
         }
     }
 
-    /// One run of the executor.
-    pub fn execute(&self) -> impl Future<Output = Option<Summary>> + Send + 'static {
+    /// One run of the executor over the tenant's shard, call by call in the same order each time.
+    pub fn execute(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (executor, run) = self.executor();
+        let shard = shard(&TENANT.parse().unwrap()).parse().unwrap();
+        async move {
+            let _ = executor.drain(&run, shard, &mut Summary::default()).await;
+        }
+    }
+
+    /// One whole run of the executor.
+    pub fn execute_all(&self) -> impl Future<Output = Option<Summary>> + Send + 'static {
+        let (executor, run) = self.executor();
+        async move { executor.run(&run).await.ok() }
+    }
+
+    fn executor(&self) -> (Executor, Run) {
         let mut app = self.app.clone();
         Arc::make_mut(&mut app.config).gateway_rate = 100_000.try_into().unwrap();
         let started_at = self.world.clock.now();
         let deadline = started_at.plus(Duration::from_mins(15));
         // Of its own: a lease that a killed one holds ends with time.
         let run = Run { request_id: uuid::Uuid::new_v4().to_string(), started_at, deadline };
-        async move { Executor::new(app).run(&run).await.ok() }
+        (Executor::new(app), run)
     }
 
     /// One run of the recovery sweep.

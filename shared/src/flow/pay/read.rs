@@ -90,8 +90,10 @@ pub(super) async fn read(
     keys.extend(method_key(likely_owner));
     keys.extend(request.approved_by.as_ref().map(|user| Key::member(tenant, user)));
 
-    let (found, secret) =
-        tokio::join!(app.store.read(keys.clone(), consistency), secret(app, tenant, request.payment_method));
+    let (found, secret) = tokio::join!(
+        app.store.read(keys.clone(), consistency),
+        secret(app, tenant, request.payment_method, Freshness::Cached)
+    );
     let mut found = found?;
     let caller = permitted(found.get(&caller_key)?, Permission::PaymentsCreate)?;
     let Some(settings) = found.get::<Settings>(&Key::settings(tenant))? else {
@@ -167,16 +169,30 @@ pub(super) async fn made_by(app: &App, tenant: &TenantId, key: &str) -> Result<O
     Ok(existing(&found, &keys)?)
 }
 
+/// How old a secret may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::flow) enum Freshness {
+    /// As the cache has it.
+    Cached,
+    /// Fetched anew, unless that was done moments ago.
+    Anew,
+}
+
 /// The tenant's secret for a payment method; `None`: there is none.
 pub(in crate::flow) async fn secret(
     app: &App,
     tenant: &TenantId,
     method: PaymentMethod,
+    freshness: Freshness,
 ) -> Result<Option<Arc<StripeSecret>>, SecretError> {
     if method != PaymentMethod::Stripe {
         return Ok(None);
     }
-    match app.secrets.stripe(tenant).await {
+    let found = match freshness {
+        Freshness::Cached => app.secrets.stripe(tenant).await,
+        Freshness::Anew => app.secrets.stripe_anew(tenant).await,
+    };
+    match found {
         Ok(secret) => Ok(Some(secret)),
         Err(SecretError::Missing(_)) => Ok(None),
         Err(error) => Err(error),

@@ -35,6 +35,11 @@ pub(super) fn failed(change: &mut Change, failure: Option<&Failure>, next: &Next
     match schedule.as_mut().filter(|schedule| schedule.is_executed_by(&payment.id)) {
         Some(schedule) => {
             schedule.failure = code;
+            if *next == Next::Fail {
+                schedule.become_(ScheduleStatus::Failed);
+                invoice.schedule_id = None;
+                return;
+            }
             match next {
                 Next::Again { date, at, for_funds } => {
                     schedule.scheduled_date = *date;
@@ -43,10 +48,9 @@ pub(super) fn failed(change: &mut Change, failure: Option<&Failure>, next: &Next
                     let counter = if *for_funds { &mut schedule.retries } else { &mut schedule.outages };
                     *counter += 1;
                 }
-                Next::AwaitMethod(until) => {
-                    wait_for_method(schedule, *until, at);
-                }
-                Next::Review | Next::Nothing => schedule.become_(ScheduleStatus::InReview),
+                // A default that was set while the payment was under way is another one.
+                Next::AwaitMethod(until) => wait_for_method(schedule, *until, payment.created_at),
+                Next::Review | Next::Nothing | Next::Fail => schedule.become_(ScheduleStatus::InReview),
             }
             invoice.status = InvoiceStatus::Scheduled;
         }
@@ -63,8 +67,8 @@ pub(super) fn failed(change: &mut Change, failure: Option<&Failure>, next: &Next
 }
 
 /// A scheduled payment waits for another method, and is looked at again `until` then. The one it named is no good.
-pub fn wait_for_method(schedule: &mut Schedule, until: Time, now: Time) {
-    schedule.waits_since.get_or_insert(now);
+pub fn wait_for_method(schedule: &mut Schedule, until: Time, since: Time) {
+    schedule.waits_since.get_or_insert(since);
     schedule.become_(ScheduleStatus::AwaitingMethod);
     schedule.payment_method_id = None;
     schedule.due_at = until;
