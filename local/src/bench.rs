@@ -45,6 +45,9 @@ pub struct Options {
     /// How long Stripe takes for an answer, in milliseconds
     #[arg(long, default_value_t = 50)]
     latency_ms: u64,
+    /// Only the scheduled payments, which the executor pays
+    #[arg(long)]
+    executor: bool,
 }
 
 /// Why there are no figures.
@@ -107,10 +110,14 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
     let meter = Meter::default();
     let app = app(&backend, &meter)?;
     let bench = Bench { options, app, meter, stripe: backend.stripe, http: reqwest::Client::new() };
-    let paid = bench.payments().await?;
-    bench.refunds(paid).await?;
-    bench.scheduled().await?;
-    bench.events().await?;
+    if options.executor {
+        bench.scheduled().await?;
+    } else {
+        let paid = bench.payments().await?;
+        bench.refunds(paid).await?;
+        bench.scheduled().await?;
+        bench.events().await?;
+    }
     child.kill().await?;
     Ok(())
 }
@@ -158,7 +165,10 @@ impl Bench {
     async fn scheduled(&self) -> Result<(), BenchError> {
         let expected = self.options.payments;
         let at_a_time = self.app.config.executor_concurrency;
-        println!("\n{expected} scheduled payments that are due, {at_a_time} at a time");
+        println!(
+            "\n{expected} scheduled payments that are due, {at_a_time} at a time, Stripe answers after {} ms",
+            self.options.latency_ms
+        );
         let executor = Executor::new(self.app.clone());
         let now = self.app.clock.now();
         let run = Run { request_id: "bench".to_owned(), started_at: now, deadline: now.plus(EXECUTOR_TIME) };
@@ -196,7 +206,8 @@ impl Bench {
             millis(store)
         );
         // From here on the events that are to be delivered are in memory as well.
-        println!("peak memory           {} (this process: three functions)", peak_memory());
+        let functions = if self.options.executor { "the function" } else { "three functions" };
+        println!("peak memory           {} (this process: {functions})", peak_memory());
         Ok(())
     }
 
@@ -318,6 +329,7 @@ async fn start(options: Options) -> Result<(Child, Backend), BenchError> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["bench-backend", "--payments", &options.payments.to_string()])
         .args(["--latency-ms", &options.latency_ms.to_string()])
+        .args(options.executor.then_some("--executor"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

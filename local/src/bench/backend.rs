@@ -58,7 +58,8 @@ pub async fn backend(options: Options) -> Result<(), BenchError> {
     let mut entering = JoinSet::new();
     // As many again for payments that events settle, one for the first payment, and those that are scheduled.
     let scheduled = scheduled(options.payments);
-    for number in 0..scheduled.end {
+    let first = if options.executor { scheduled.start } else { 0 };
+    for number in first..scheduled.end {
         if entering.len() >= AT_A_TIME {
             entered(entering.join_next().await)?;
         }
