@@ -143,7 +143,7 @@ struct Bench {
 impl Bench {
     /// Pays invoices; the payments.
     async fn payments(&self) -> Result<Vec<Value>, BenchError> {
-        let Options { payments, concurrency, latency_ms } = self.options;
+        let Options { payments, concurrency, latency_ms, .. } = self.options;
         println!("{payments} payments, {concurrency} at a time, Stripe answers after {latency_ms} ms");
         // The first payment opens the connections and fills the caches: the start of a sandbox, not the cost of a payment.
         let first = pay(self.app.clone(), invoice_id(self.unknown().end), 201).await?;
