@@ -18,6 +18,7 @@ use shared::app::{self, App, StartError};
 use shared::clock::{Clock, Time};
 use shared::config::{Config, ConfigError};
 use shared::flow::run::Executor;
+use shared::telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
 
 use crate::api_gateway::{ApiGateway, NoRouter};
@@ -49,6 +50,8 @@ pub struct Options {
     pub dynamodb_http: Option<SharedHttpClient>,
     /// Where the functions reach Stripe, when something stands in between.
     pub stripe_proxy: Option<String>,
+    /// Where the functions' metrics go.
+    pub metrics: Metrics,
 }
 
 /// Why the stack did not start.
@@ -176,7 +179,7 @@ impl Stack {
             Some(http) => database.client_through(http),
             None => database.client(),
         };
-        let app = App::new(client, secrets_client(&secrets_url), config, clock.clone())?;
+        let app = App::new(client, secrets_client(&secrets_url), config, clock.clone())?.reporting(options.metrics);
 
         let functions: HashMap<String, Router> = HashMap::from([
             ("pay".to_owned(), pay::router(app.clone())),

@@ -12,6 +12,7 @@ use crate::config::{Config, ConfigError};
 use crate::gateway::stripe::{self, Stripe};
 use crate::secrets::Secrets;
 use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
 
 /// The clients and the configuration; cheap to clone.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// The time.
     pub clock: Clock,
+    /// Where metrics go; nowhere, unless said otherwise.
+    pub metrics: Metrics,
 }
 
 /// How often the AWS clients try a read. (Commits are tried by the store, which looks at each answer.)
@@ -70,7 +73,14 @@ impl App {
             stripe: Stripe::new(http, &config.stripe_api_base),
             config: Arc::new(config),
             clock,
+            metrics: Metrics::default(),
         })
+    }
+
+    /// The same, with metrics.
+    #[must_use]
+    pub fn reporting(self, metrics: Metrics) -> Self {
+        Self { store: self.store.reporting(metrics.clone()), metrics, ..self }
     }
 
     /// The same, going by another clock.
@@ -92,7 +102,8 @@ impl App {
             aws_sdk_secretsmanager::Client::new(&aws),
             config,
             Clock::system(),
-        )?;
+        )?
+        .reporting(Metrics::stdout());
         app.store.warm().await;
         Ok(app)
     }

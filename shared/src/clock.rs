@@ -78,6 +78,12 @@ impl Time {
     }
 }
 
+impl From<Time> for std::time::SystemTime {
+    fn from(time: Time) -> Self {
+        time.0.into()
+    }
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.3}", self.0)

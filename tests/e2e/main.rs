@@ -24,6 +24,7 @@ mod invoices;
 mod isolation;
 mod logs;
 mod methods;
+mod metrics;
 mod money;
 mod outcome;
 mod pay;

@@ -26,6 +26,7 @@ use shared::gateway::stripe::event::{SIGNATURE, Signature, parse};
 use shared::id::{TenantId, UserId};
 use shared::model::audit::Actor;
 use shared::model::event::Event;
+use shared::model::payment::Gateway;
 use shared::policy::refusal::{Code, Refusal};
 use shared::secrets::{SecretError, StripeSecret};
 use tracing::Instrument;
@@ -47,6 +48,18 @@ async fn stripe(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
+    let taken = take(&app, &tenant, &headers, request).await;
+    let result = match &taken {
+        Ok(word) => word,
+        Err(problem) if problem.code().status() < 500 => "refused",
+        Err(_) => "failed",
+    };
+    app.metrics.event(Gateway::Stripe, result, app.clock.now());
+    taken.map(|word| (StatusCode::OK, axum::Json(json!({ "status": word }))).into_response())
+}
+
+/// Takes an event of Stripe's; what became of it.
+async fn take(app: &App, tenant: &str, headers: &HeaderMap, request: Request) -> Result<&'static str, Problem> {
     let started_at = app.clock.now();
     let latest = started_at.plus(bounds::WEBHOOK_TIME);
     let context = request.lambda_context_ref();
@@ -57,7 +70,7 @@ async fn stripe(
     let request_id = context.map(|context| context.request_id.clone()).unwrap_or_default();
     let body = axum::body::to_bytes(request.into_body(), bounds::WEBHOOK_BYTES).await.map_err(|_| too_large())?;
 
-    let (tenant_id, secret) = verified(&app, &tenant, &headers, &body).await?;
+    let (tenant_id, secret) = verified(app, tenant, headers, &body).await?;
     let Some(event) = parse(&body) else {
         return Err(Refusal::new(Code::InvalidJson, "The body is no event of Stripe's API v1.").into());
     };
@@ -74,7 +87,7 @@ async fn stripe(
     };
     let span =
         tracing::info_span!("event", request_id, tenant_id = %arrival.event.tenant_id, event = arrival.event.id, kind);
-    let received = receive(&app, &invocation, &arrival).instrument(span.clone()).await;
+    let received = receive(app, &invocation, &arrival).instrument(span.clone()).await;
     let received = received.map_err(|stop| {
         span.in_scope(|| tracing::warn!(error = %stop, "event not applied: it is to be delivered again"));
         Problem::again(stop)
@@ -85,7 +98,7 @@ async fn stripe(
         Received::NotOurs => "ignored",
     };
     span.in_scope(|| tracing::info!(outcome = word, "event received"));
-    Ok((StatusCode::OK, axum::Json(json!({ "status": word }))).into_response())
+    Ok(word)
 }
 
 /// The tenant, once a secret of theirs has signed the body about now.

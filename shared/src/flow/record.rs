@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::model::alert::AlertKind;
 use crate::model::audit::Audited;
 use crate::model::payment::Failure;
+use crate::model::refund::RefundStatus;
 use crate::model::transition::{Case, Change};
 use crate::store::commit::Commit;
 
@@ -64,12 +65,19 @@ pub fn record(app: &App, invocation: &Invocation, before: &Case, change: Change,
         case.payment.progress.revision += 1;
         commit.payment(&app.store, &case.payment);
     }
+    if case.payment.status != before.payment.status {
+        commit.payment_came_to(&case.payment);
+    }
     if let Some(refund) = case.refund.as_mut().filter(|_| refund_changed) {
         // One that is not stored yet has its first revision.
         if before.refund.is_some() {
             refund.progress.revision += 1;
         }
         commit.refund(&app.store, refund);
+        let came_to = before.refund.as_ref().map(|before| before.status) != Some(refund.status);
+        if came_to && refund.status != RefundStatus::Processing {
+            commit.refund_came_to(refund, &case.payment);
+        }
     }
     if let Some(schedule) = case.schedule.as_mut().filter(|schedule| before.schedule.as_ref() != Some(schedule)) {
         if before.schedule.is_some() {

@@ -5,6 +5,7 @@
 //! an absence.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -25,7 +26,7 @@ use crate::model::transition::Case;
 use crate::policy::retry;
 use crate::secrets::{SecretError, StripeSecret};
 use crate::store::commit::{Commit, CommitError};
-use crate::store::{Consistency, Key, Table};
+use crate::store::{Consistency, Key, StoreError, Table};
 
 /// A case as it stands after recovery, with what its customer needs to act.
 #[derive(Clone, Debug)]
@@ -265,7 +266,23 @@ pub async fn sweep(app: &App, request_id: &str, deadline: Time) -> Result<Swept,
         }
         swept.remaining += u32::try_from(due.count()).unwrap_or(u32::MAX);
     }
+    if let Err(error) = report_unsettled(app).await {
+        tracing::warn!(%error, "what is unsettled could not be counted");
+    }
     Ok(swept)
+}
+
+/// Says how much is unsettled, and since when the oldest is: no sweep may leave either to grow unseen.
+async fn report_unsettled(app: &App) -> Result<(), StoreError> {
+    let (mut count, mut oldest) = (0, None::<Time>);
+    for shard in 0..bounds::SHARDS {
+        let (more, begun) = app.store.unsettled(shard).await?;
+        count += more;
+        oldest = oldest.into_iter().chain(begun).min();
+    }
+    let now = app.clock.now();
+    app.metrics.unsettled(count, oldest.map_or(Duration::ZERO, |oldest| now.since(oldest)), now);
+    Ok(())
 }
 
 /// Whether the payment or refund is settled afterwards.

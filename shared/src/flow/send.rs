@@ -10,8 +10,10 @@ use crate::app::App;
 use crate::bounds;
 use crate::gateway::{Answer, Found, NextAction, Outcome, Seen, Trouble};
 use crate::model::movement::Movement;
+use crate::model::payment::Gateway;
 use crate::policy::retry;
 use crate::secrets::StripeSecret;
+use crate::telemetry::metrics::GatewayCall;
 
 /// What came of the sends.
 #[derive(Clone, Debug)]
@@ -100,6 +102,18 @@ pub async fn send(
     app: &App,
     invocation: &Invocation,
     movement: Movement<'_>,
+    secret: Arc<StripeSecret>,
+    unknown: bool,
+) -> Sent {
+    let sent = try_to_send(app, invocation, movement, secret, unknown).await;
+    app.metrics.gateway_attempts(Gateway::Stripe, sent.attempts, movement.payment_id(), app.clock.now());
+    sent
+}
+
+async fn try_to_send(
+    app: &App,
+    invocation: &Invocation,
+    movement: Movement<'_>,
     mut secret: Arc<StripeSecret>,
     unknown: bool,
 ) -> Sent {
@@ -107,6 +121,7 @@ pub async fn send(
     let mut refreshed = false;
     while sent.attempts < bounds::SENDS && app.clock.now() < movement.progress().send_until {
         let Some(timeout) = invocation.gateway_time(app) else { break };
+        let asked_at = app.clock.now();
         let answer = app.stripe.send(&secret, movement, timeout).await;
         sent.attempts += 1;
         let Answer { outcome, again, retry_after, gateway_code, .. } = &answer;
@@ -119,6 +134,10 @@ pub async fn send(
             gateway_code,
             "gateway answered"
         );
+        let now = app.clock.now();
+        let (took, payment_id) = (now.since(asked_at), movement.payment_id());
+        let result = trouble.map_or("ok", Trouble::as_str);
+        app.metrics.gateway_call(GatewayCall { gateway: Gateway::Stripe, result, took, payment_id }, now);
         sent.join(movement, answer);
         if sent.outcome.is_known() || sent.mismatch {
             return sent;

@@ -16,6 +16,7 @@ use crate::clock::Time;
 use crate::model::audit::Entry;
 use crate::policy::retry;
 use crate::telemetry::AUDIT;
+use crate::telemetry::metrics::Happened;
 
 /// Which part of a commit a condition was on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct Commit {
     pub(super) writer: String,
     pub(super) writes: Vec<(Part, TransactWriteItem)>,
     pub(super) entries: Vec<Entry>,
+    /// Reported when the commit is made.
+    pub(super) happened: Vec<Happened>,
     /// What could not be turned into an item; reported when the commit is made.
     pub(super) broken: Option<StoreError>,
 }
@@ -59,7 +62,7 @@ pub struct Commit {
 impl Default for Commit {
     fn default() -> Self {
         let writer = uuid::Uuid::new_v4().to_string();
-        Self { writer, writes: Vec::new(), entries: Vec::new(), broken: None }
+        Self { writer, writes: Vec::new(), entries: Vec::new(), happened: Vec::new(), broken: None }
     }
 }
 
@@ -113,6 +116,9 @@ impl Store {
             match self.try_commit(&commit).await {
                 Try::Made => {
                     log_heads(&commit.entries, "audit head");
+                    for happened in &commit.happened {
+                        self.metrics.happened(happened, self.clock.now());
+                    }
                     return Ok(());
                 }
                 Try::Conflict(parts) => return Err(CommitError::Conflict(parts)),

@@ -295,6 +295,34 @@ impl Store {
         Ok(due)
     }
 
+    /// How many payments and refunds of one shard are unsettled, and when the oldest was begun.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unsettled(&self, shard: u8) -> Result<(u64, Option<Time>), StoreError> {
+        #[derive(Deserialize)]
+        struct Begun {
+            created_at: Time,
+        }
+        let query = self
+            .db
+            .query()
+            .table_name(self.name(Table::Payments))
+            .index_name("unsettled")
+            .key_condition_expression("unsettled_shard = :shard")
+            .expression_attribute_values(":shard", text(shard.to_string()))
+            .projection_expression("created_at");
+        let mut pages = query.into_paginator().items().send();
+        let (mut count, mut oldest) = (0, None::<Time>);
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| StoreError::unavailable(&error))?;
+            let Begun { created_at } = parse(Table::Payments, item)?;
+            count += 1;
+            oldest = Some(oldest.map_or(created_at, |oldest| oldest.min(created_at)));
+        }
+        Ok((count, oldest))
+    }
+
     /// An invoice's payments, newest first. The invoice lists them; none where there is no such invoice.
     ///
     /// # Errors

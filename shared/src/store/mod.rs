@@ -22,6 +22,7 @@ use crate::id::{InvoiceId, TenantId};
 use crate::model::audit::Entry;
 use crate::model::tenant::Member;
 use crate::policy::retry;
+use crate::telemetry::metrics::Metrics;
 
 pub use self::key::{Key, Table};
 
@@ -103,6 +104,7 @@ pub struct Store {
     db: Client,
     tables: Tables,
     clock: Clock,
+    metrics: Metrics,
 }
 
 /// How a read must be.
@@ -118,7 +120,13 @@ impl Store {
     /// A store over a client.
     #[must_use]
     pub fn new(db: Client, tables: Tables, clock: Clock) -> Self {
-        Self { db, tables, clock }
+        Self { db, tables, clock, metrics: Metrics::default() }
+    }
+
+    /// The same, reporting what its commits bring about.
+    #[must_use]
+    pub fn reporting(&self, metrics: Metrics) -> Self {
+        Self { metrics, ..self.clone() }
     }
 
     /// The same, going by another clock.

@@ -20,6 +20,7 @@ use crate::model::payment::Payment;
 use crate::model::refund::Refund;
 use crate::model::schedule::Schedule;
 use crate::model::tenant::{Member, Settings};
+use crate::telemetry::metrics::Happened;
 
 /// What must hold for an item to be put.
 enum Guard {
@@ -146,6 +147,16 @@ impl Commit {
         self.put(store, Part::Refund, &key, refund, revised(refund.progress.revision));
     }
 
+    /// Reports, once the commit is made, that a payment has come to another state.
+    pub fn payment_came_to(&mut self, payment: &Payment) {
+        self.happened.push(Happened::Payment(Box::new(payment.clone())));
+    }
+
+    /// Reports, once the commit is made, that a refund of `payment` has come to another state.
+    pub fn refund_came_to(&mut self, refund: &Refund, payment: &Payment) {
+        self.happened.push(Happened::Refund(Box::new(refund.clone()), payment.frozen.gateway));
+    }
+
     /// A scheduled payment, in the same way.
     pub fn schedule(&mut self, store: &Store, schedule: &Schedule) {
         let key = Key::schedule(&schedule.tenant_id, &schedule.id);
@@ -229,6 +240,8 @@ impl Commit {
     /// An alert: new, or once more, and then open again. Without a condition: it never makes a settlement fail. The
     /// end of its audit trail stays on it.
     pub fn alert(&mut self, store: &Store, alert: &Alert) {
+        let (tenant, id) = (alert.tenant_id.clone(), alert.alert_id.clone());
+        self.happened.push(Happened::Alert(alert.kind, alert.severity, tenant, id));
         let key = Key::alert(&alert.tenant_id, &alert.alert_id);
         let about = [
             ("invoice_id", alert.invoice_id.as_ref().map(InvoiceId::as_str)),

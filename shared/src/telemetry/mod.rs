@@ -1,7 +1,11 @@
+//! What operators see. `metrics` has the metrics.
+//!
 //! Logs: JSON lines on standard output, with ids and never with bodies.
 //!
 //! `LOG_LEVEL` speaks of our own crates. Libraries stay at `warn`: at finer levels some of them write requests. The
 //! heads of the audit chains are written at any level: they are proof that lies outside the tables.
+
+pub mod metrics;
 
 use tracing_subscriber::EnvFilter;
 
