@@ -5,6 +5,7 @@ pub mod bench;
 pub mod client;
 pub mod demo;
 pub mod dynamodb;
+pub mod permissions;
 pub mod secrets_manager;
 pub mod seed;
 pub mod stack;

@@ -1,7 +1,7 @@
 //! The whole bundle in one process: tables and routes from the template, the functions' own routers behind an API
 //! Gateway, DynamoDB and Secrets Manager over HTTP, and the gateways' simulators.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 
 use crate::api_gateway::{ApiGateway, NoRouter};
 use crate::dynamodb::{DynamoDb, DynamoDbError};
+use crate::permissions::Permissions;
 use crate::secrets_manager::SecretsManager;
 use crate::stripe::{self, Stripe};
 use crate::tables::{self, TablesError};
@@ -92,6 +93,8 @@ pub struct Stack {
     pub urls: Urls,
     /// What the functions work with.
     pub app: App,
+    /// What each function may do and has done, by its folder.
+    pub permissions: BTreeMap<String, Permissions>,
     /// The Stripe simulator.
     pub stripe: Stripe,
     /// Secrets Manager.
@@ -148,8 +151,9 @@ impl Stack {
             Ok(endpoint) if !endpoint.is_empty() => DynamoDb::at(endpoint),
             _ => dynamodb,
         };
+        let name = stack_name(&database);
         let tables: HashMap<String, String> =
-            tables::create(&database.client(), &template, &stack_name(&database)).await?.into_iter().collect();
+            tables::create(&database.client(), &template, &name).await?.into_iter().collect();
 
         let secrets = match file("secrets.json") {
             Some(path) => SecretsManager::in_file(path.clone()).map_err(|source| failed(&path.display(), source))?,
@@ -175,29 +179,40 @@ impl Stack {
             _ => tables.get(name).cloned(),
         })?;
         config.gateway_timeout = options.gateway_timeout.unwrap_or(config.gateway_timeout);
-        let client = match options.dynamodb_http {
+        let client = match options.dynamodb_http.clone() {
             Some(http) => database.client_through(http),
             None => database.client(),
         };
-        let app = App::new(client, secrets_client(&secrets_url), config, clock.clone())?.reporting(options.metrics);
+        let app = App::new(client, secrets_client(&secrets_url), config.clone(), clock.clone())?
+            .reporting(options.metrics.clone());
 
+        // Each function has clients of its own, which do what its policy permits.
+        let mut permissions = BTreeMap::new();
+        let mut app_of = |function: &str| {
+            let own = Permissions::of(&template, function, &name);
+            let dynamodb = database.client_through(own.http_client(options.dynamodb_http.clone()));
+            let secrets = secrets_client_through(&secrets_url, own.http_client(None));
+            permissions.insert(function.to_owned(), own);
+            App::new(dynamodb, secrets, config.clone(), clock.clone()).map(|app| app.reporting(options.metrics.clone()))
+        };
         let functions: HashMap<String, Router> = HashMap::from([
-            ("pay".to_owned(), pay::router(app.clone())),
-            ("invoices".to_owned(), invoices::router(app.clone())),
-            ("settings".to_owned(), settings::router(app.clone())),
-            ("payment-methods".to_owned(), payment_methods::router(app.clone())),
-            ("refund".to_owned(), refund::router(app.clone())),
-            ("schedule".to_owned(), schedule::router(app.clone())),
-            ("review".to_owned(), review::router(app.clone())),
-            ("webhook".to_owned(), webhook::router(app.clone())),
+            ("pay".to_owned(), pay::router(app_of("pay")?)),
+            ("invoices".to_owned(), invoices::router(app_of("invoices")?)),
+            ("settings".to_owned(), settings::router(app_of("settings")?)),
+            ("payment-methods".to_owned(), payment_methods::router(app_of("payment-methods")?)),
+            ("refund".to_owned(), refund::router(app_of("refund")?)),
+            ("schedule".to_owned(), schedule::router(app_of("schedule")?)),
+            ("review".to_owned(), review::router(app_of("review")?)),
+            ("webhook".to_owned(), webhook::router(app_of("webhook")?)),
         ]);
+        let executor = app_of("scheduled-executor")?;
         let api_listener = bind(0).await?;
         let api_url = url(&api_listener)?;
         tokio::spawn(ApiGateway::new(&template, functions, clock.clone())?.serve(api_listener));
 
         let control_listener = bind(CONTROL).await?;
         let control_url = url(&control_listener)?;
-        let control = Router::new().route("/execute", post(execute)).with_state(app.clone());
+        let control = Router::new().route("/execute", post(execute)).with_state(executor);
         tokio::spawn(async move { axum::serve(control_listener, control).await });
 
         let urls = Urls {
@@ -211,6 +226,7 @@ impl Stack {
             urls,
             http: reqwest::Client::new(),
             app,
+            permissions,
             stripe,
             secrets,
             tables,
@@ -244,14 +260,21 @@ fn stack_name(database: &DynamoDb) -> String {
 }
 
 pub(crate) fn secrets_client(endpoint: &str) -> aws_sdk_secretsmanager::Client {
-    let config = aws_sdk_secretsmanager::Config::builder()
+    aws_sdk_secretsmanager::Client::from_conf(secrets_config(endpoint).build())
+}
+
+fn secrets_client_through(endpoint: &str, http: SharedHttpClient) -> aws_sdk_secretsmanager::Client {
+    aws_sdk_secretsmanager::Client::from_conf(secrets_config(endpoint).http_client(http).build())
+}
+
+fn secrets_config(endpoint: &str) -> aws_sdk_secretsmanager::config::Builder {
+    aws_sdk_secretsmanager::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "local"))
         .retry_config(app::retries())
         .timeout_config(app::timeouts())
-        .endpoint_url(endpoint);
-    aws_sdk_secretsmanager::Client::from_conf(config.build())
+        .endpoint_url(endpoint)
 }
 
 async fn listener(first: Option<u16>, offset: u16) -> Result<TcpListener, StackError> {

@@ -97,13 +97,14 @@ impl App {
         let config = Config::from_env()?;
         let aws = aws_config::defaults(BehaviorVersion::latest()).retry_config(retries()).timeout_config(timeouts());
         let aws = aws.load().await;
+        let metrics = Metrics::stdout(&config.metrics_namespace);
         let app = Self::new(
             aws_sdk_dynamodb::Client::new(&aws),
             aws_sdk_secretsmanager::Client::new(&aws),
             config,
             Clock::system(),
         )?
-        .reporting(Metrics::stdout());
+        .reporting(metrics);
         app.store.warm().await;
         Ok(app)
     }

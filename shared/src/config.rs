@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::bounds;
+use crate::telemetry::metrics::NAMESPACE;
 
 /// The default of `STRIPE_API_BASE`.
 pub const STRIPE_API_BASE: &str = "https://api.stripe.com";
@@ -28,6 +29,8 @@ pub struct Config {
     pub gateway_rate: NonZeroU32,
     /// Where the daily run sends a message for each shard; none: it drains them all itself.
     pub executor_queue_url: Option<String>,
+    /// CloudWatch's namespace of the metrics.
+    pub metrics_namespace: String,
     /// Time for one request to a gateway.
     pub gateway_timeout: std::time::Duration,
 }
@@ -116,6 +119,7 @@ impl Config {
             stripe_api_base,
             tenant_claim: or("TENANT_CLAIM", "tenant_id"),
             user_claim: or("USER_CLAIM", "sub"),
+            metrics_namespace: or("METRICS_NAMESPACE", NAMESPACE),
             payments_paused,
             executor_concurrency: usize::try_from(executor_concurrency.get()).unwrap_or(1),
             gateway_rate,

@@ -71,7 +71,7 @@ fn is_understood(line: &Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_changes_the_books_is_reported_once_whoever_brought_it_about() {
     let lines = Lines::default();
-    let metrics = Metrics::to(lines.clone());
+    let metrics = Metrics::to(NAMESPACE, lines.clone());
     let world = World::with(|options| options.metrics = metrics).await;
     lines.take();
 
@@ -133,7 +133,7 @@ async fn whatever_changes_the_books_is_reported_once_whoever_brought_it_about() 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_can_settle_grows_older_in_sight_of_the_operator() {
     let lines = Lines::default();
-    let metrics = Metrics::to(lines.clone());
+    let metrics = Metrics::to(NAMESPACE, lines.clone());
     let world = World::with(|options| options.metrics = metrics).await;
     let invoice = world.approved(json!({})).await;
     world.stack.stripe.add_fault(Fault::pay(Kind::NothingReached).times(100));

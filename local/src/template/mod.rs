@@ -3,6 +3,7 @@
 //! Promises that the local stack has what the deployed one has: what the reader relies on but does not understand is
 //! an error that names resource and property, never a guess. Other resources and properties are left alone.
 
+mod grant;
 mod node;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use aws_sdk_dynamodb::types::{ProjectionType, ScalarAttributeType, StreamViewTyp
 use http::Method;
 use saphyr::{LoadableYamlNode, Yaml};
 
+pub use grant::Grant;
 use node::Node;
 
 /// What the local stack needs of the template.
@@ -96,6 +98,8 @@ pub struct Function {
     pub environment: BTreeMap<String, Setting>,
     /// Whether it has a URL of its own, which anybody may call.
     pub url: bool,
+    /// What its policy grants.
+    pub grants: Vec<Grant>,
 }
 
 /// The value of an environment variable.
@@ -105,6 +109,8 @@ pub enum Setting {
     Text(String),
     /// The name of the table with this suffix.
     Table(String),
+    /// The name of the stack.
+    Stack,
 }
 
 impl Setting {
@@ -114,6 +120,7 @@ impl Setting {
         match self {
             Self::Text(text) => text.clone(),
             Self::Table(suffix) => physical_name(stack, suffix),
+            Self::Stack => stack.to_owned(),
         }
     }
 }
@@ -284,6 +291,7 @@ fn function(logical_id: &str, node: &Node<'_>, root: &Node<'_>, tables: &[Table]
         timeout: Duration::from_secs(timeout.map_or_else(|| properties.get("Timeout"), Ok)?.number()?),
         environment,
         url: properties.find("FunctionUrlConfig").map(|config| is_open_url(&config)).transpose()?.unwrap_or_default(),
+        grants: grant::grants(&properties)?,
     })
 }
 
@@ -314,6 +322,9 @@ fn setting(value: &Node<'_>, root: &Node<'_>, tables: &[Table]) -> Result<Settin
     };
     if let Some(table) = tables.iter().find(|table| table.logical_id == name) {
         return Ok(Setting::Table(table.suffix.clone()));
+    }
+    if name == "AWS::StackName" {
+        return Ok(Setting::Stack);
     }
     let parameter = root.find("Parameters").and_then(|parameters| parameters.find(name));
     let default = parameter.and_then(|parameter| parameter.find("Default"));

@@ -5,6 +5,7 @@ use saphyr::Yaml;
 use super::TemplateError;
 
 /// A node and the path that leads to it.
+#[derive(Clone)]
 pub(super) struct Node<'a> {
     yaml: &'a Yaml<'a>,
     path: String,

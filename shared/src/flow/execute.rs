@@ -126,7 +126,7 @@ pub async fn call_about_secret(app: &App, invocation: &Invocation, error: &Secre
         at: app.clock.now(),
     };
     let mut commit = Commit::default();
-    commit.alert(&app.store, &alert);
+    commit.alert(&alert);
     Ok(app.store.commit(commit, invocation.deadline).await?)
 }
 
@@ -254,7 +254,7 @@ async fn put_off(app: &App, invocation: &Invocation, ready: &Ready, refusals: &[
     commit.invoice(&app.store, &after, invoice.version);
     commit.schedule(&app.store, &schedule);
     commit.entry(&app.store, entry);
-    commit.alert(&app.store, &alert);
+    commit.alert(&alert);
     app.store.commit(commit, invocation.deadline).await?;
     Ok(Executed::Failed)
 }

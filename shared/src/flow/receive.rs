@@ -78,7 +78,7 @@ pub async fn receive(app: &App, invocation: &Invocation, arrival: &Arrival) -> R
         // It is delivered again, but not for ever.
         let message = format!("Event {} ({}) can't be applied: {why}.", arrival.event.id, arrival.event.kind);
         let mut commit = Commit::default();
-        commit.alert(&app.store, &event_alert(app, arrival, AlertKind::EventNotApplied, None, message));
+        commit.alert(&event_alert(app, arrival, AlertKind::EventNotApplied, None, message));
         app.store.commit(commit, invocation.deadline).await?;
     }
     received
@@ -200,7 +200,7 @@ async fn attempt(
     if case.payment.frozen.account != arrival.secret.account {
         // The other account can't be asked. Once its secret is back, the event is wanted again.
         let mut commit = Commit::default();
-        commit.alert(&app.store, &alert(&case, AlertKind::AccountChanged, None, app.clock.now()));
+        commit.alert(&alert(&case, AlertKind::AccountChanged, None, app.clock.now()));
         app.store.commit(commit, invocation.deadline).await?;
         return Err(Stop::Gateway(Trouble::OtherAccount.as_str()));
     }
@@ -312,7 +312,7 @@ async fn mark(
 ) -> Result<Option<Received>, Stop> {
     let mut commit = Commit::default();
     if let Some(alert) = &alert {
-        commit.alert(&app.store, alert);
+        commit.alert(alert);
     }
     last(app, invocation, arrival, commit).await.map(|done| done.then_some(Received::Done).or(Some(Received::Seen)))
 }

@@ -87,7 +87,7 @@ pub fn record(app: &App, invocation: &Invocation, before: &Case, change: Change,
     }
     commit.entry(&app.store, entry);
     for alert in &alerts {
-        commit.alert(&app.store, alert);
+        commit.alert(alert);
     }
     (commit, case)
 }

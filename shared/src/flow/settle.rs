@@ -302,7 +302,7 @@ fn noted(app: &App, invocation: &Invocation, before: &Case, finding: &Finding, p
         None => commit.payment(&app.store, &case.payment),
     }
     if let Some(kind) = kind {
-        commit.alert(&app.store, &alert(before, kind, None, now));
+        commit.alert(&alert(before, kind, None, now));
     }
     let unknown_reply = finding.source == Source::Reply && matches!(finding.sent.outcome, Outcome::Unknown(_));
     if kind.is_some() || unknown_reply {
@@ -335,7 +335,7 @@ pub(super) fn check_when_final(progress: &mut Progress) {
 fn called(app: &App, case: &Case, finding: &Finding) -> Commit {
     let mut commit = Commit::default();
     if finding.sent.mismatch {
-        commit.alert(&app.store, &alert(case, AlertKind::AnswerMismatch, None, app.clock.now()));
+        commit.alert(&alert(case, AlertKind::AnswerMismatch, None, app.clock.now()));
     }
     commit
 }

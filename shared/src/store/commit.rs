@@ -10,10 +10,13 @@ use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkErro
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem};
 
-use super::{Item, Store, StoreError};
+use super::{Item, Key, Store, StoreError};
 use crate::bounds;
 use crate::clock::Time;
+use crate::id::TenantId;
+use crate::model::alert::Alert;
 use crate::model::audit::Entry;
+use crate::model::tenant::Settings;
 use crate::policy::retry;
 use crate::telemetry::AUDIT;
 use crate::telemetry::metrics::Happened;
@@ -53,6 +56,8 @@ pub struct Commit {
     pub(super) writer: String,
     pub(super) writes: Vec<(Part, TransactWriteItem)>,
     pub(super) entries: Vec<Entry>,
+    /// Written with the rest; whom to tell is looked up last.
+    pub(super) alerts: Vec<Alert>,
     /// Reported when the commit is made.
     pub(super) happened: Vec<Happened>,
     /// What could not be turned into an item; reported when the commit is made.
@@ -62,7 +67,8 @@ pub struct Commit {
 impl Default for Commit {
     fn default() -> Self {
         let writer = uuid::Uuid::new_v4().to_string();
-        Self { writer, writes: Vec::new(), entries: Vec::new(), happened: Vec::new(), broken: None }
+        let (alerts, happened) = (Vec::new(), Vec::new());
+        Self { writer, writes: Vec::new(), entries: Vec::new(), alerts, happened, broken: None }
     }
 }
 
@@ -107,7 +113,14 @@ impl Store {
     ///
     /// # Errors
     /// [`CommitError`]; only `Unknown` leaves open whether it was made.
-    pub async fn commit(&self, commit: Commit, deadline: Time) -> Result<(), CommitError> {
+    pub async fn commit(&self, mut commit: Commit, deadline: Time) -> Result<(), CommitError> {
+        let alerts = std::mem::take(&mut commit.alerts);
+        if let Some(alert) = alerts.first() {
+            let email = self.alert_email(&alert.tenant_id).await;
+            for alert in &alerts {
+                commit.write_alert(self, alert, &email);
+            }
+        }
         if let Some(broken) = commit.broken {
             return Err(broken.into());
         }
@@ -135,6 +148,17 @@ impl Store {
         let Some(reason) = lost else { return Err(CommitError::Busy) };
         log_heads(&commit.entries, "audit head, if the commit was made");
         Err(CommitError::Unknown(reason))
+    }
+
+    /// Whom the tenant wants told of alerts; nobody, if that is not to be had: no settlement fails for it.
+    async fn alert_email(&self, tenant: &TenantId) -> String {
+        match self.get::<Settings>(&Key::settings(tenant)).await {
+            Ok(settings) => settings.and_then(|settings| settings.alert_email).unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(%error, "an alert is raised without the tenant's address");
+                String::new()
+            }
+        }
     }
 
     async fn try_commit(&self, commit: &Commit) -> Try {

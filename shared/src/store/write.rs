@@ -239,9 +239,14 @@ impl Commit {
 
     /// An alert: new, or once more, and then open again. Without a condition: it never makes a settlement fail. The
     /// end of its audit trail stays on it.
-    pub fn alert(&mut self, store: &Store, alert: &Alert) {
+    pub fn alert(&mut self, alert: &Alert) {
         let (tenant, id) = (alert.tenant_id.clone(), alert.alert_id.clone());
         self.happened.push(Happened::Alert(alert.kind, alert.severity, tenant, id));
+        self.alerts.push(alert.clone());
+    }
+
+    /// Writes an alert, with the address that the tenant wants to be told at: whoever tells it reads nothing else.
+    pub(super) fn write_alert(&mut self, store: &Store, alert: &Alert, email: &str) {
         let key = Key::alert(&alert.tenant_id, &alert.alert_id);
         let about = [
             ("invoice_id", alert.invoice_id.as_ref().map(InvoiceId::as_str)),
@@ -252,7 +257,7 @@ impl Commit {
         let names: String = about.clone().map(|(name, _)| format!("{name} = :{name}, ")).collect();
         let values = about.map(|(name, id)| (format!(":{name}"), text(id)));
         let change = "SET kind = :kind, severity = :severity, #status = :open, message = :message, \
-                      next_action = :next_action, last_seen = :at, \
+                      next_action = :next_action, alert_email = :email, last_seen = :at, \
                       first_seen = if_not_exists(first_seen, :at), open_tenant = :tenant, writer = :writer \
                       REMOVE resolved_tenant, resolved_by, resolved_at, note \
                       ADD #count :one";
@@ -268,6 +273,7 @@ impl Commit {
             .expression_attribute_values(":open", text(AlertStatus::Open.as_str()))
             .expression_attribute_values(":message", text(&alert.message))
             .expression_attribute_values(":next_action", text(&alert.next_action))
+            .expression_attribute_values(":email", text(email))
             .expression_attribute_values(":at", text(alert.at.to_string()))
             .expression_attribute_values(":tenant", text(alert.tenant_id.as_str()))
             .expression_attribute_values(":writer", text(&self.writer))

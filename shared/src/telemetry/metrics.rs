@@ -23,7 +23,7 @@ use crate::model::payment::{Gateway, Payment, PaymentStatus};
 use crate::model::refund::{Refund, RefundStatus};
 use crate::money::Money;
 
-/// CloudWatch's namespace of all of them.
+/// CloudWatch's namespace of all of them, where `METRICS_NAMESPACE` does not name another.
 pub const NAMESPACE: &str = "Passerelle";
 
 /// Where metrics go; clones go to the same place.
@@ -166,14 +166,14 @@ pub(crate) struct GatewayCall<'a> {
 impl Metrics {
     /// Lines go to standard output, each as soon as it is made: a sandbox may be frozen after any answer.
     #[must_use]
-    pub fn stdout() -> Self {
-        Self::to(io::stdout())
+    pub fn stdout(namespace: &str) -> Self {
+        Self::to(namespace, io::stdout())
     }
 
     /// Lines go to `output`.
     #[must_use]
-    pub fn to(output: impl Write + Send + Sync + 'static) -> Self {
-        let format = Emf::builder(NAMESPACE.to_owned(), vec![vec![]]).build();
+    pub fn to(namespace: &str, output: impl Write + Send + Sync + 'static) -> Self {
+        let format = Emf::builder(namespace.to_owned(), vec![vec![]]).build();
         Self(Some(FlushImmediately::new_boxed(format.output_to(output))))
     }
 

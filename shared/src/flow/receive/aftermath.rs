@@ -110,7 +110,7 @@ pub(super) async fn apply_refunds(
         // More than was paid, or in another currency.
         Refunded::Total(_) => {
             let alert = alert(&case, AlertKind::AnswerMismatch, None, app.clock.now());
-            last.get_or_insert_default().alert(&app.store, &alert);
+            last.get_or_insert_default().alert(&alert);
             None
         }
         Refunded::One(_) => None,
