@@ -104,9 +104,15 @@ impl Bootstrap {
     /// Has it handle an event within `time`; what it answers.
     ///
     /// # Errors
-    /// The error that it answers, or that the time is up.
-    pub async fn invoke(&self, event: &Value, time: Duration) -> Result<Value, FunctionError> {
-        self.api.invoke(event, time).await
+    /// The error that it answers, that it ended, or that the time is up.
+    pub async fn invoke(&mut self, event: &Value, time: Duration) -> Result<Value, FunctionError> {
+        tokio::select! {
+            answer = self.api.invoke(event, time) => answer,
+            ended = self.child.wait() => Err(FunctionError {
+                error_type: "Runtime.ExitError".to_owned(),
+                error_message: ended.map_or_else(|error| error.to_string(), |status| status.to_string()),
+            }),
+        }
     }
 
     /// The id of the process, as long as it runs.

@@ -170,7 +170,10 @@ async fn next(State(state): State<Arc<Shared>>) -> Result<Response<Body>, Status
         started.get_or_insert_with(|| Ok(Instant::now()));
         first
     });
-    let event = state.waiting.lock().await.recv().await.ok_or(StatusCode::GONE)?;
+    let Some(event) = state.waiting.lock().await.recv().await else {
+        // Nobody can send any more: the connection is about to end, without an answer.
+        return std::future::pending().await;
+    };
     let response = Response::builder()
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", event.id)

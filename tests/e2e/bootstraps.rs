@@ -76,12 +76,12 @@ impl Function {
         Self { bootstrap, log }
     }
 
-    async fn invoke(&self, event: &Value) -> Result<Value, FunctionError> {
+    async fn invoke(&mut self, event: &Value) -> Result<Value, FunctionError> {
         self.bootstrap.invoke(event, TIME).await
     }
 
     /// Sends a request's event; its answer's status and body.
-    async fn answers(&self, event: &Value) -> (u64, Value) {
+    async fn answers(&mut self, event: &Value) -> (u64, Value) {
         let answer = self.invoke(event).await.unwrap();
         let body = answer["body"].as_str().unwrap_or_default();
         (answer["statusCode"].as_u64().unwrap(), serde_json::from_str(body).unwrap_or(json!(body)))
@@ -143,7 +143,7 @@ async fn every_function_of_the_template_starts_as_it_is_built_and_answers() {
     let template = Template::bundled().unwrap();
     for function in &template.functions {
         let folder = &function.folder;
-        let running = Function::start(&world, folder).await;
+        let mut running = Function::start(&world, folder).await;
         let mut routes = template.routes.iter().filter(|route| route.function == *folder);
         let list = routes.find(|route| route.method == http::Method::GET && !route.path.contains('{'));
         match list {
@@ -169,7 +169,7 @@ async fn every_function_of_the_template_starts_as_it_is_built_and_answers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_built_functions_pay_and_refund_what_the_samples_say() {
     let world = world().await;
-    let pay = Function::start(&world, "pay").await;
+    let mut pay = Function::start(&world, "pay").await;
     let (status, paid) = pay.answers(&sample("pay")).await;
     assert_eq!((status, &paid["status"]), (201, &json!("paid")), "{paid}");
     let (status, again) = pay.answers(&sample("pay")).await;
@@ -177,7 +177,7 @@ async fn the_built_functions_pay_and_refund_what_the_samples_say() {
     assert_eq!(world.charged(INVOICE), [50_000]);
     pay.end().await;
 
-    let refund = Function::start(&world, "refund").await;
+    let mut refund = Function::start(&world, "refund").await;
     let (status, refunded) = refund.answers(&sample("refund")).await;
     assert_eq!((status, &refunded["status"]), (201, &json!("succeeded")), "{refunded}");
     let refunds: Vec<i64> = world.stack.stripe.refunds(ACCOUNT).iter().map(|refund| refund.amount).collect();
@@ -190,10 +190,10 @@ async fn the_built_webhook_settles_the_sample_payment_once() {
     let world = world().await;
     // Nobody knows what became of the payment.
     world.stack.stripe.add_fault(Fault::pay(Kind::NothingReached).times(3));
-    let pay = Function::start(&world, "pay").await;
+    let mut pay = Function::start(&world, "pay").await;
     assert_eq!(pay.answers(&sample("pay")).await.0, 202);
     pay.end().await;
-    let webhook = Function::start(&world, "webhook").await;
+    let mut webhook = Function::start(&world, "webhook").await;
     for (event, status) in [(sample("webhook"), "done"), (sample("webhook-base64"), "seen")] {
         assert_eq!(webhook.answers(&signed_now(event.clone())).await, (200, json!({ "status": status })));
         // As it stands it is of another day.
@@ -206,7 +206,7 @@ async fn the_built_webhook_settles_the_sample_payment_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_built_executor_pays_what_is_due_for_each_of_its_samples() {
     let world = world().await;
-    let executor = Function::start(&world, "scheduled-executor").await;
+    let mut executor = Function::start(&world, "scheduled-executor").await;
     let paid =
         json!({ "due": 1, "paid": 1, "pending": 0, "failed": 0, "rescheduled": 0, "recovered": 0, "remaining": 0 });
     let drained = json!({ "batchItemFailures": [] });
@@ -249,7 +249,7 @@ async fn a_panic_fails_its_own_event_and_the_next_one_is_answered() {
     let world = world().await;
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "bootstraps::function_that_panics", "--ignored", "--nocapture"]);
-    let function = Function::run(command, &world).await;
+    let mut function = Function::run(command, &world).await;
     for _ in 0..2 {
         // API Gateway answers 500 to an event that failed.
         let error = function.invoke(&reading("/panic")).await.unwrap_err();
@@ -265,6 +265,7 @@ async fn a_function_ends_when_the_runtime_api_goes_away() {
     for folder in ["pay", "scheduled-executor"] {
         let function = Function::start(&world, folder).await;
         let ended = tokio::time::timeout(TIME, function.bootstrap.without_api()).await;
+
         assert!(ended.is_ok_and(|status| !status.unwrap().success()), "{folder}");
     }
 }
