@@ -115,10 +115,13 @@ impl Bootstrap {
         }
     }
 
-    /// The id of the process, as long as it runs.
+    /// The most memory that it has had, in KiB, as Linux counts it; 0 where that is not known.
     #[must_use]
-    pub fn id(&self) -> Option<u32> {
-        self.child.id()
+    pub fn peak_memory(&self) -> u64 {
+        let status = self.child.id().and_then(|id| std::fs::read_to_string(format!("/proc/{id}/status")).ok());
+        let status = status.unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
     }
 
     /// Takes the Runtime API away, and waits until the process ends.
