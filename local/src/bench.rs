@@ -6,11 +6,14 @@
 
 mod backend;
 mod call;
+pub mod cold;
 mod meter;
 mod report;
+mod tls;
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -24,8 +27,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
-pub use self::backend::backend;
 use self::backend::{Backend, invoice_id};
+pub use self::backend::{Options as BackendOptions, backend};
 use self::call::{Done, deliver, pay, refund, text};
 use self::meter::Meter;
 use self::report::{Block, Times, millis, peak_memory, percent, ticks};
@@ -75,6 +78,14 @@ pub enum BenchError {
         /// The answer.
         body: String,
     },
+    /// A function is not there.
+    #[error("{} is missing: {command} builds it", program.display())]
+    NotBuilt {
+        /// What is missing.
+        program: PathBuf,
+        /// What builds it.
+        command: &'static str,
+    },
     /// The executor did something else than to pay all that is due.
     #[error("the executor should pay {expected} and nothing more, but: {summary:?}")]
     Executed {
@@ -106,7 +117,10 @@ impl BenchError {
 /// # Errors
 /// [`BenchError`].
 pub async fn run(options: Options) -> Result<(), BenchError> {
-    let (mut child, backend) = start(options).await?;
+    // As many again for payments that events settle, and one for the first payment.
+    let invoices = if options.executor { 0 } else { options.payments.saturating_mul(2).saturating_add(1) };
+    let holds = BackendOptions { invoices, scheduled: options.payments, latency_ms: options.latency_ms };
+    let (mut child, backend) = start(holds).await?;
     let meter = Meter::default();
     let app = app(&backend, &meter)?;
     let bench = Bench { options, app, meter, stripe: backend.stripe, http: reqwest::Client::new() };
@@ -325,11 +339,10 @@ impl Bench {
 }
 
 /// Starts the other process and waits until it is ready.
-async fn start(options: Options) -> Result<(Child, Backend), BenchError> {
+async fn start(holds: BackendOptions) -> Result<(Child, Backend), BenchError> {
     let mut child = Command::new(std::env::current_exe()?)
-        .args(["bench-backend", "--payments", &options.payments.to_string()])
-        .args(["--latency-ms", &options.latency_ms.to_string()])
-        .args(options.executor.then_some("--executor"))
+        .args(["bench-backend", "--invoices", &holds.invoices.to_string()])
+        .args(["--scheduled", &holds.scheduled.to_string(), "--latency-ms", &holds.latency_ms.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -2,10 +2,12 @@
 
 pub mod api_gateway;
 pub mod bench;
+pub mod bootstrap;
 pub mod client;
 pub mod demo;
 pub mod dynamodb;
 pub mod permissions;
+pub mod runtime_api;
 pub mod secrets_manager;
 pub mod seed;
 pub mod stack;

@@ -47,16 +47,28 @@ enum Command {
         port: u16,
     },
     /// Pays many invoices and prints what that takes; the database and Stripe are in a process of their own
-    Bench(bench::Options),
+    #[command(args_conflicts_with_subcommands = true)]
+    Bench {
+        #[command(flatten)]
+        options: bench::Options,
+        #[command(subcommand)]
+        what: Option<Bench>,
+    },
     /// The other process of the benchmark
     #[command(hide = true)]
-    BenchBackend(bench::Options),
+    BenchBackend(bench::BackendOptions),
     /// Plays the story on free ports, shows it, and exits 0 only if all of it held
     Demo {
         /// The first port, instead of free ones
         #[arg(long)]
         port: Option<u16>,
     },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Starts each built function many times, and prints what starts, events, memory and zip files take
+    Cold(bench::cold::Options),
 }
 
 #[derive(clap::Args)]
@@ -100,7 +112,8 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             println!("{answer}");
             Ok(())
         }
-        Command::Bench(options) => Ok(bench::run(options).await?),
+        Command::Bench { what: Some(Bench::Cold(options)), .. } => Ok(bench::cold::run(options).await?),
+        Command::Bench { options, what: None } => Ok(bench::run(options).await?),
         Command::BenchBackend(options) => Ok(bench::backend(options).await?),
         Command::Demo { port } => {
             let stack = Stack::start(Options { port, ..Options::default() }).await?;

@@ -32,7 +32,8 @@ pub fn watch() {
     });
 }
 
-fn canary_in(line: &str) -> Option<&'static str> {
+/// What must not be in a line, and is.
+pub fn canary_in(line: &str) -> Option<&'static str> {
     CANARIES.into_iter().find(|canary| line.contains(canary))
 }
 

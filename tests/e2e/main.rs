@@ -13,6 +13,7 @@
 mod aftermath;
 mod approval;
 mod audit;
+mod bootstraps;
 mod cards;
 mod demo;
 mod events;

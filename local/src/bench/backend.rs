@@ -1,7 +1,6 @@
 //! The other process: database, secrets and Stripe, with all approved invoices that are to be paid.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +17,8 @@ use shared::store::commit::Commit;
 use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
-use super::{BenchError, Options};
+use super::BenchError;
+use super::tls::Tls;
 use crate::seed::{self, ADMIN, TENANT};
 use crate::stack::{self, Stack};
 use crate::stripe::Delivery;
@@ -26,24 +26,38 @@ use crate::stripe::Delivery;
 /// Invoices that are entered at a time.
 const AT_A_TIME: usize = 32;
 
+/// What it holds.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Options {
+    /// How many approved invoices there are
+    #[arg(long)]
+    pub invoices: u32,
+    /// How many more are scheduled
+    #[arg(long)]
+    pub scheduled: u32,
+    /// How long Stripe takes for an answer, in milliseconds
+    #[arg(long)]
+    pub latency_ms: u64,
+}
+
 /// Where its parts are.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Backend {
     pub dynamodb: String,
+    /// The same behind TLS.
+    pub dynamodb_tls: String,
     pub secrets: String,
     pub stripe: String,
+    /// The same behind TLS.
+    pub stripe_tls: String,
+    /// What is to be trusted for that.
+    pub certificate: String,
     pub tables: HashMap<String, String>,
 }
 
 /// The id of an invoice by its number.
 pub(super) fn invoice_id(number: u32) -> String {
     format!("BENCH-{number:06}")
-}
-
-/// The invoices that are scheduled, by their numbers.
-fn scheduled(payments: u32) -> Range<u32> {
-    let first = payments.saturating_mul(2).saturating_add(1);
-    first..first.saturating_add(payments)
 }
 
 /// Runs until its input ends: until the benchmark does.
@@ -56,22 +70,27 @@ pub async fn backend(options: Options) -> Result<(), BenchError> {
     stack.stripe.set_delivery(Delivery { dropped: true, ..Delivery::default() });
     seed::acme(&stack).await.map_err(BenchError::stack)?;
     let mut entering = JoinSet::new();
-    // As many again for payments that events settle, one for the first payment, and those that are scheduled.
-    let scheduled = scheduled(options.payments);
-    let first = if options.executor { scheduled.start } else { 0 };
-    for number in first..scheduled.end {
+    for number in 0..options.invoices.saturating_add(options.scheduled) {
         if entering.len() >= AT_A_TIME {
             entered(entering.join_next().await)?;
         }
-        entering.spawn(enter(stack.clone(), number, scheduled.contains(&number)));
+        entering.spawn(enter(stack.clone(), number, number >= options.invoices));
     }
     while let Some(done) = entering.join_next().await {
         entered(Some(done))?;
     }
     stack.stripe.set_latency(Duration::from_millis(options.latency_ms));
     let urls = stack.urls;
-    let said =
-        Backend { dynamodb: urls.dynamodb, secrets: urls.secrets, stripe: urls.stripe, tables: stack.tables.clone() };
+    let tls = Tls::new()?;
+    let said = Backend {
+        dynamodb_tls: tls.front(&urls.dynamodb).await?,
+        stripe_tls: tls.front(&urls.stripe).await?,
+        certificate: tls.certificate,
+        dynamodb: urls.dynamodb,
+        secrets: urls.secrets,
+        stripe: urls.stripe,
+        tables: stack.tables.clone(),
+    };
     println!("{}", serde_json::to_string(&said)?);
     tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
     Ok(())

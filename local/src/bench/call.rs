@@ -16,6 +16,7 @@ use crate::stripe::sign;
 
 const PAY: &str = include_str!("../../../events/pay.json");
 const REFUND: &str = include_str!("../../../events/refund.json");
+const SWEEP: &str = include_str!("../../../events/sweep.json");
 const WEBHOOK: &str = include_str!("../../../events/webhook.json");
 
 /// The amount that a refund gives back.
@@ -31,22 +32,19 @@ pub(super) struct Done {
 
 /// Pays an invoice; `status` is 201 where that is known to have happened.
 pub(super) async fn pay(app: App, invoice: String, status: u64) -> Result<Done, BenchError> {
-    let body = json!({ "invoice_id": invoice, "payment_method": "stripe" });
-    asked(PAY, pay::router(app), &invoice, &body, status).await
+    hand(pay::router(app), paying(&invoice)?, &invoice, status).await
 }
 
 /// Gives a part of a payment back.
 pub(super) async fn refund(app: App, payment: Value) -> Result<Done, BenchError> {
     let invoice = text(&payment, "/invoice_id");
     let body = json!({ "payment_id": payment.get("id"), "invoice_id": invoice, "amount": PART });
-    asked(REFUND, refund::router(app), &invoice, &body, 201).await
+    hand(refund::router(app), asking(REFUND, &invoice, &body)?, &invoice, 201).await
 }
 
 /// Delivers an event of Stripe's; all of it must be new.
 pub(super) async fn deliver(app: App, event: Value) -> Result<Done, BenchError> {
-    let body = event.to_string();
-    let signature = sign(WEBHOOK_SECRET, Clock::system().now(), body.as_bytes());
-    let sample = filled(WEBHOOK, [("/body", body), ("/headers/stripe-signature", signature)])?;
+    let sample = signed(event.to_string())?;
     let what = format!("{} {}", text(&event, "/type"), text(&event, "/id"));
     let done = hand(webhook::router(app), sample, &what, 200).await?;
     if done.answer.get("status") == Some(&json!("done")) {
@@ -60,17 +58,50 @@ pub(super) fn text(value: &Value, pointer: &str) -> String {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// A request of the admin's about an invoice.
-async fn asked(sample: &str, router: Router, invoice: &str, body: &Value, status: u64) -> Result<Done, BenchError> {
-    let event = filled(
+/// The event of a payment.
+pub(super) fn paying(invoice: &str) -> Result<Value, BenchError> {
+    asking(PAY, invoice, &json!({ "invoice_id": invoice, "payment_method": "stripe" }))
+}
+
+/// The event of a request of the admin's that only reads.
+pub(super) fn reading(path: &str) -> Result<Value, BenchError> {
+    let route = format!("GET {path}");
+    let values = [
+        ("/routeKey", route.clone()),
+        ("/requestContext/routeKey", route),
+        ("/rawPath", path.to_owned()),
+        ("/requestContext/http/path", path.to_owned()),
+        ("/requestContext/http/method", "GET".to_owned()),
+        ("/body", String::new()),
+    ];
+    filled(PAY, values)
+}
+
+/// The event of a webhook: the sample, signed now.
+pub(super) fn delivering() -> Result<Value, BenchError> {
+    signed(text(&serde_json::from_str(WEBHOOK)?, "/body"))
+}
+
+/// The event that starts the executor every quarter of an hour.
+pub(super) fn sweep() -> Result<Value, BenchError> {
+    Ok(serde_json::from_str(SWEEP)?)
+}
+
+fn signed(body: String) -> Result<Value, BenchError> {
+    let signature = sign(WEBHOOK_SECRET, Clock::system().now(), body.as_bytes());
+    filled(WEBHOOK, [("/body", body), ("/headers/stripe-signature", signature)])
+}
+
+/// The event of a request of the admin's about an invoice.
+fn asking(sample: &str, invoice: &str, body: &Value) -> Result<Value, BenchError> {
+    filled(
         sample,
         [
             ("/body", body.to_string()),
             ("/headers/idempotency-key", format!("bench-{invoice}")),
             ("/requestContext/authorizer/jwt/claims/sub", ADMIN.to_owned()),
         ],
-    )?;
-    hand(router, event, invoice, status).await
+    )
 }
 
 fn filled<const N: usize>(sample: &str, values: [(&str, String); N]) -> Result<Value, BenchError> {

@@ -40,10 +40,7 @@ impl Block {
             Times::Mean(mean) => format!("mean {} ms", millis(mean.saturating_sub(gateway))),
             Times::Each(mut times) => {
                 times.sort_unstable();
-                let at = |percent: usize| {
-                    let place = (times.len() * percent / 100).min(times.len().saturating_sub(1));
-                    millis(times.get(place).copied().unwrap_or_default().saturating_sub(gateway))
-                };
+                let at = |percent: usize| millis(percentile(&times, percent).saturating_sub(gateway));
                 format!("p50 {} ms, p95 {} ms, p99 {} ms", at(50), at(95), at(99))
             }
         };
@@ -72,13 +69,19 @@ pub(super) fn percent(part: Duration, whole: Duration) -> String {
     format!("{}.{} %", tenths / 10, tenths % 10)
 }
 
+/// What so many in a hundred of the sorted times do not exceed.
+pub(super) fn percentile(times: &[Duration], percent: usize) -> Duration {
+    let place = (times.len() * percent / 100).min(times.len().saturating_sub(1));
+    times.get(place).copied().unwrap_or_default()
+}
+
 /// In milliseconds, with three decimals.
 pub(super) fn millis(duration: Duration) -> String {
     thousandths(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
 }
 
 /// A number of thousandths, with three decimals.
-fn thousandths(number: u64) -> String {
+pub(super) fn thousandths(number: u64) -> String {
     format!("{}.{:03}", number / 1_000, number % 1_000)
 }
 
