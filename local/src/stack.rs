@@ -93,8 +93,8 @@ pub struct Stack {
     pub urls: Urls,
     /// What the functions work with.
     pub app: App,
-    /// What each function may do and has done, by its folder.
-    pub permissions: BTreeMap<String, Permissions>,
+    /// The functions, by their folders.
+    pub functions: BTreeMap<String, Function>,
     /// The Stripe simulator.
     pub stripe: Stripe,
     /// Secrets Manager.
@@ -107,6 +107,15 @@ pub struct Stack {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// The time.
     pub clock: Clock,
+}
+
+/// What a function has for itself.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// What it works with.
+    pub app: App,
+    /// What that may do, and has done.
+    pub permissions: Permissions,
 }
 
 /// Where the parts are.
@@ -187,15 +196,16 @@ impl Stack {
             .reporting(options.metrics.clone());
 
         // Each function has clients of its own, which do what its policy permits.
-        let mut permissions = BTreeMap::new();
-        let mut app_of = |function: &str| {
-            let own = Permissions::of(&template, function, &name);
-            let dynamodb = database.client_through(own.http_client(options.dynamodb_http.clone()));
-            let secrets = secrets_client_through(&secrets_url, own.http_client(None));
-            permissions.insert(function.to_owned(), own);
-            App::new(dynamodb, secrets, config.clone(), clock.clone()).map(|app| app.reporting(options.metrics.clone()))
+        let mut functions = BTreeMap::new();
+        let mut app_of = |folder: &str| {
+            let permissions = Permissions::of(&template, folder, &name);
+            let dynamodb = database.client_through(permissions.http_client(options.dynamodb_http.clone()));
+            let secrets = secrets_client_through(&secrets_url, permissions.http_client(None));
+            let app = App::new(dynamodb, secrets, config.clone(), clock.clone())?.reporting(options.metrics.clone());
+            functions.insert(folder.to_owned(), Function { app: app.clone(), permissions });
+            Ok::<_, StartError>(app)
         };
-        let functions: HashMap<String, Router> = HashMap::from([
+        let routers: HashMap<String, Router> = HashMap::from([
             ("pay".to_owned(), pay::router(app_of("pay")?)),
             ("invoices".to_owned(), invoices::router(app_of("invoices")?)),
             ("settings".to_owned(), settings::router(app_of("settings")?)),
@@ -208,7 +218,7 @@ impl Stack {
         let executor = app_of("scheduled-executor")?;
         let api_listener = bind(0).await?;
         let api_url = url(&api_listener)?;
-        tokio::spawn(ApiGateway::new(&template, functions, clock.clone())?.serve(api_listener));
+        tokio::spawn(ApiGateway::new(&template, routers, clock.clone())?.serve(api_listener));
 
         let control_listener = bind(CONTROL).await?;
         let control_url = url(&control_listener)?;
@@ -226,7 +236,7 @@ impl Stack {
             urls,
             http: reqwest::Client::new(),
             app,
-            permissions,
+            functions,
             stripe,
             secrets,
             tables,

@@ -301,7 +301,7 @@ impl World {
 
     /// One run of the executor, as EventBridge starts it; its summary.
     pub async fn execute(&self) -> Value {
-        let executor = shared::flow::run::Executor::new(self.stack.app.clone());
+        let executor = shared::flow::run::Executor::new(self.stack.functions["scheduled-executor"].app.clone());
         let mut context = lambda_http::lambda_runtime::Context::default();
         context.request_id = uuid::Uuid::new_v4().to_string();
         context.deadline = u64::try_from(self.clock.now().plus(Duration::from_mins(15)).millis()).unwrap();

@@ -1,0 +1,234 @@
+//! Least privilege: each function does what its policy in the template says, all of it, and nothing else.
+//!
+//! Every test runs under these policies: whatever they do not grant is refused by the stack.
+
+use std::time::Duration;
+
+use http::Method;
+use local::client::Answer;
+use local::stripe::fault::{Fault, Kind};
+use local::template::{Grant, Template};
+use serde_json::{Value, json};
+use shared::model::tenant::{Limits, Member};
+use shared::store::commit::Commit;
+
+use crate::schedules::{EXPIRED, days, patch, read, scheduled};
+use crate::world::{ADMIN, TENANT, World};
+
+const NO_MONEY: &str = "pm_card_visa_chargeDeclinedInsufficientFunds";
+
+/// Has no reply of Stripe arrive while `call` runs.
+async fn unheard<T>(world: &World, call: impl Future<Output = T>) -> T {
+    for fault in [Fault::pay(Kind::ReplyLost), Fault::look_up(Kind::ErrorBefore(503))] {
+        world.stack.stripe.add_fault(fault.times(100));
+    }
+    let outcome = call.await;
+    world.stack.stripe.clear_faults();
+    outcome
+}
+
+/// A payment that Stripe declines, which nobody knows yet: its invoice and itself. Whoever finds out alerts and
+/// schedules another one.
+async fn declined_unheard(world: &World, card: &str) -> (String, String) {
+    let invoice = world.approved(json!({})).await;
+    let answer = unheard(world, world.pay(&invoice, json!({ "payment_method_id": card }))).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    // No send can be on its way any more.
+    world.clock.advance(Duration::from_mins(10));
+    (invoice, answer.body["id"].as_str().unwrap().to_owned())
+}
+
+async fn get(world: &World, path: &str) -> Value {
+    let answer = world.admin().get(path).await.unwrap();
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    answer.body
+}
+
+async fn post(world: &World, path: &str, body: Value) -> Answer {
+    world.admin().post(path, &body).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_function_uses_all_that_its_policy_grants() {
+    let world = World::new().await;
+    for function in world.stack.functions.values() {
+        function.app.store.warm().await;
+    }
+    settings(&world).await;
+    assert_eq!(world.settings(json!({ "on_insufficient_funds": "reschedule" })).await.status, 200);
+    let broke = world.method(NO_MONEY, json!({})).await;
+
+    // Whoever touches a payment finds out what became of it, and does all that follows.
+    let (invoice, _) = declined_unheard(&world, &broke).await;
+    assert_eq!(get(&world, &format!("/invoices/{invoice}")).await["status"], json!("scheduled"));
+    let (_, payment) = declined_unheard(&world, &broke).await;
+    assert_eq!(get(&world, &format!("/payments/{payment}")).await["status"], json!("failed"));
+    let (_, payment) = declined_unheard(&world, &broke).await;
+    assert_eq!(world.refund("of-nothing", &payment, json!({})).await.status, 409);
+    let (invoice, _) = declined_unheard(&world, &broke).await;
+    for event in world.events(&["payment_intent.payment_failed"]) {
+        world.told(&event).await;
+    }
+    assert_eq!(world.invoice(&invoice).await["status"], json!("scheduled"));
+    let (invoice, _) = declined_unheard(&world, &broke).await;
+    let body = json!({ "invoice_id": invoice, "payment_method": "stripe", "scheduled_date": world.in_days(9) });
+    assert_eq!(post(&world, "/scheduled-payments", body).await.status, 409, "it is tried again before");
+    let (invoice, _) = declined_unheard(&world, &broke).await;
+    world.clock.advance(days(1));
+    assert_ne!(world.execute().await["recovered"], json!(0));
+    assert_eq!(world.invoice(&invoice).await["status"], json!("scheduled"));
+
+    invoices(&world).await;
+    payments_and_refunds(&world).await;
+    promises(&world).await;
+    stripe_tells(&world).await;
+    review(&world).await;
+
+    for (name, function) in &world.stack.functions {
+        let unused: Vec<Grant> = function.permissions.unused();
+        // The queue is not here: Lambda takes from it, and the samples of its events are tested elsewhere.
+        let unused: Vec<&Grant> = unused.iter().filter(|grant| !grant.action.starts_with("sqs:")).collect();
+        assert!(unused.is_empty(), "{name} does not use {unused:?}");
+    }
+}
+
+async fn settings(world: &World) {
+    get(world, "/tenant").await;
+    get(world, "/members").await;
+    world.member("guest", &["viewer"], None).await;
+    assert_eq!(world.admin().send(Method::DELETE, "/members/guest", None, None).await.unwrap().status, 204);
+}
+
+async fn invoices(world: &World) {
+    let invoice = world.approved(json!({ "invoice_number": "7" })).await;
+    get(world, "/invoices").await;
+    get(world, "/invoices?number=7").await;
+    world.trail(&invoice).await;
+    let voided = post(world, &format!("/invoices/{invoice}/void"), json!({})).await;
+    assert_eq!(voided.status, 200, "{}", voided.body);
+    let invoice = world.approved(json!({})).await;
+    let promise = scheduled(world, &invoice, 30, json!({})).await;
+    assert_eq!(post(world, &format!("/invoices/{invoice}/void"), json!({})).await.status, 200);
+    assert_eq!(read(world, &promise).await["status"], json!("canceled"));
+}
+
+async fn payments_and_refunds(world: &World) {
+    get(world, "/payments").await;
+    let bill = json!({ "amount": 700, "currency": "USD", "kind": "payable", "counterparty": { "name": "Vendor" },
+        "description": "without an invoice", "payment_method": "stripe" });
+    let paid = world.admin().send(Method::POST, "/payments", Some("bill"), Some(&bill)).await.unwrap();
+    assert_eq!(paid.status, 201, "{}", paid.body);
+    let (_, ours, theirs) = world.paid().await;
+    get(world, &format!("/payments/{theirs}")).await;
+    let refund = world.refund("a-part", &ours, json!({ "amount": 100 })).await;
+    assert_eq!(refund.status, 201, "{}", refund.body);
+    get(world, "/refunds").await;
+    get(world, &format!("/refunds?payment_id={ours}")).await;
+    get(world, &format!("/refunds/{}", refund.body["gateway_refund_id"].as_str().unwrap())).await;
+}
+
+async fn promises(world: &World) {
+    get(world, "/scheduled-payments").await;
+    get(world, "/payment-methods").await;
+    let invoice = world.approved(json!({})).await;
+    let promise = scheduled(world, &invoice, 30, json!({})).await;
+    assert_eq!(patch(world, &promise, json!({ "scheduled_date": world.in_days(31) })).await.status, 200);
+
+    // A promise without an invoice.
+    let body = json!({ "amount": 900, "currency": "USD", "kind": "payable", "counterparty": { "name": "Vendor" },
+        "description": "later", "payment_method": "stripe", "scheduled_date": world.in_days(1) });
+    let promise = world.admin().send(Method::POST, "/scheduled-payments", Some("later"), Some(&body)).await.unwrap();
+    assert_eq!(promise.status, 202, "{}", promise.body);
+
+    // One that is refunded before anybody knows that it is paid.
+    let invoice = world.approved(json!({})).await;
+    let promise = scheduled(world, &invoice, 1, json!({})).await;
+    world.clock.advance(days(1));
+    assert_ne!(unheard(world, world.execute()).await["pending"], json!(0));
+    let payment = read(world, &promise).await["payments"][0].as_str().unwrap().to_owned();
+    world.clock.advance(Duration::from_mins(10));
+    let refund = world.refund("at-once", &payment, json!({})).await;
+    assert_eq!(refund.status, 201, "{}", refund.body);
+
+    // One that waits for a method.
+    let expired = world.method(EXPIRED, json!({ "default": true })).await;
+    let invoice = world.approved(json!({})).await;
+    let promise = scheduled(world, &invoice, 1, json!({ "payment_method_id": expired })).await;
+    world.clock.advance(days(1));
+    world.execute().await;
+    assert_eq!(read(world, &promise).await["status"], json!("awaiting_method"));
+    world.clock.advance(Duration::from_mins(1));
+    world.method("pm_card_mastercard", json!({ "default": true })).await;
+    world.execute().await;
+    assert_eq!(read(world, &promise).await["status"], json!("completed"));
+}
+
+async fn stripe_tells(world: &World) {
+    for event in world.events(&["payment_intent.succeeded", "refund.created"]) {
+        world.told(&event).await;
+    }
+    // A refund in Stripe's dashboard, and a default card that is taken away there.
+    let (_, _, payment) = world.paid().await;
+    world.stack.stripe.refund_in_dashboard(&payment, Some(300)).unwrap();
+    for event in world.events(&["charge.refunded", "refund.created"]) {
+        world.told(&event).await;
+    }
+    let attached = world.events(&["payment_method.attached"]);
+    let detached = json!({ "id": "evt_gone", "object": "event", "type": "payment_method.detached", "created": 1,
+                           "data": { "object": attached.last().unwrap()["data"]["object"] } });
+    world.told(&detached).await;
+    // A dispute; the second event of it tells nothing new.
+    let disputing = world.method("pm_card_createDispute", json!({})).await;
+    let invoice = world.approved(json!({})).await;
+    assert_eq!(world.pay(&invoice, json!({ "payment_method_id": disputing })).await.status, 201);
+    for event in world.events(&["charge.dispute.created"]) {
+        world.told(&event).await;
+        let mut again = event;
+        again["id"] = json!("evt_again");
+        world.told(&again).await;
+    }
+}
+
+async fn review(world: &World) {
+    let alert = get(world, "/alerts").await["items"][0]["id"].clone();
+    let path = format!("/alerts/{}/resolve", alert.as_str().unwrap());
+    assert_eq!(post(world, &path, json!({ "note": "a new card" })).await.status, 200);
+    get(world, "/alerts?status=resolved").await;
+    get(world, "/agent-runs").await;
+    let today = world.clock.now().date_in(&jiff::tz::TimeZone::UTC);
+    get(world, &format!("/audit?day={today}")).await;
+}
+
+#[test]
+fn nobody_may_change_an_audit_entry_and_no_policy_reaches_further_than_it_says() {
+    for function in Template::bundled().unwrap().functions {
+        for grant in function.grants {
+            let Grant { action, resource } = &grant;
+            let on_the_log = resource.starts_with("AuditLogTable");
+            let reads_or_appends = ["dynamodb:PutItem", "dynamodb:Query", "dynamodb:BatchGetItem"];
+            assert!(!on_the_log || reads_or_appends.contains(&action.as_str()), "{}: {grant:?}", function.folder);
+            // Of all tenants, but of Stripe's secrets only.
+            let secret =
+                action == "secretsmanager:GetSecretValue" && resource.ends_with(":secret:${SecretsPrefix}/*/stripe*");
+            assert!(secret || !resource.contains('*'), "{}: {grant:?}", function.folder);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_policy_does_not_grant_is_refused() {
+    let world = World::new().await;
+    let review = &world.stack.functions["review"].app;
+    let mut commit = Commit::default();
+    let stranger = Member {
+        tenant_id: TENANT.parse().unwrap(),
+        user_id: ADMIN.parse().unwrap(),
+        roles: [].into(),
+        approval_limits: Limits::default(),
+        created_at: world.clock.now(),
+    };
+    commit.member(&review.store, &stranger);
+    let refused = review.store.commit(commit, world.clock.now().plus(Duration::from_mins(1))).await;
+    let said = format!("{:?}", refused.unwrap_err());
+    assert!(said.contains("not authorized to perform dynamodb:PutItem on TenantsTable"), "{said}");
+}
