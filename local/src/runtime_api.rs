@@ -164,6 +164,9 @@ async fn serve(listener: TcpListener, router: Router) {
     }
 }
 
+/// The X-Ray trace that every event belongs to.
+pub const TRACE: &str = "1-5759e988-bd862e3fe1be46a994272793";
+
 async fn next(State(state): State<Arc<Shared>>) -> Result<Response<Body>, StatusCode> {
     state.started.send_if_modified(|started| {
         let first = started.is_none();
@@ -179,7 +182,7 @@ async fn next(State(state): State<Arc<Shared>>) -> Result<Response<Body>, Status
         .header("lambda-runtime-aws-request-id", event.id)
         .header("lambda-runtime-deadline-ms", event.deadline_ms)
         .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:local")
-        .header("lambda-runtime-trace-id", "Root=1-00000000-000000000000000000000000;Parent=0000000000000000;Sampled=0")
+        .header("lambda-runtime-trace-id", format!("Root={TRACE};Parent=53995c3f42cd8ad8;Sampled=0"))
         .body(event.payload.into());
     response.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::routing::get;
 use local::bootstrap::{Bootstrap, Environment};
-use local::runtime_api::FunctionError;
+use local::runtime_api::{FunctionError, TRACE};
 use local::stripe::fault::{Fault, Kind};
 use local::stripe::sign;
 use local::template::{Setting, Template};
@@ -160,9 +160,11 @@ async fn every_function_of_the_template_starts_as_it_is_built_and_answers() {
                 assert_eq!(summary["due"], json!(0), "{folder}: {summary}");
             }
         }
-        for line in running.end().await.lines() {
-            assert!(serde_json::from_str::<Value>(line).is_ok_and(|line| line.is_object()), "{folder} logs {line}");
-        }
+        let log = running.end().await;
+        let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let told = lines.iter().filter(|line| [json!("request"), json!("run")].contains(&line["message"]));
+        let traces: Vec<&Value> = told.map(|line| &line["span"]["trace_id"]).collect();
+        assert_eq!(traces, [TRACE], "{folder} logs one line for its event, with the ids that belong to it: {log}");
     }
 }
 

@@ -14,6 +14,8 @@ use shared::app::{App, retries, timeouts};
 use shared::bounds;
 use shared::clock::Time;
 use shared::flow::run::{Executor, Run, Summary};
+use shared::telemetry;
+use tracing::Instrument;
 
 /// How long a shard that could not be drained is left alone. Another executor may have it for minutes, and Lambda ends a
 /// chain of about 16 invocations that start one another through a queue.
@@ -65,6 +67,11 @@ impl Queue {
 /// What keeps the whole run from its work; the invocation is tried again then. Of a batch, only the messages that failed
 /// are.
 pub async fn handle(executor: &Executor, queue: Option<&Queue>, event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let span = telemetry::invocation(Some(&event.context), None);
+    answer(executor, queue, event).instrument(span).await
+}
+
+async fn answer(executor: &Executor, queue: Option<&Queue>, event: LambdaEvent<Value>) -> Result<Value, Error> {
     let started_at = executor.app.clock.now();
     let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
     let run = Run { request_id: event.context.request_id.clone(), started_at, deadline: Time::from_millis(deadline) };

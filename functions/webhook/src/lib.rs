@@ -29,7 +29,7 @@ use shared::model::event::Event;
 use shared::model::payment::Gateway;
 use shared::policy::refusal::{Code, Refusal};
 use shared::secrets::{SecretError, StripeSecret};
-use tracing::Instrument;
+use tracing::Span;
 
 /// The routes; the template has a function URL instead.
 #[must_use]
@@ -74,9 +74,8 @@ async fn take(app: &App, tenant: &str, headers: &HeaderMap, request: Request) ->
     let Some(event) = parse(&body) else {
         return Err(Refusal::new(Code::InvalidJson, "The body is no event of Stripe's API v1.").into());
     };
-    let actor = Actor { tenant_id: tenant_id.clone(), user_id: UserId::webhook(), request_id: request_id.clone() };
+    let actor = Actor { tenant_id: tenant_id.clone(), user_id: UserId::webhook(), request_id };
     let invocation = Invocation { actor, started_at, deadline };
-    let kind = event.kind.clone();
     // What happens in a connected account is that account's business.
     let elsewhere = event.account.as_ref().is_some_and(|account| *account != secret.account);
     let arrival = Arrival {
@@ -85,11 +84,12 @@ async fn take(app: &App, tenant: &str, headers: &HeaderMap, request: Request) ->
         told: if elsewhere { Told::Nothing } else { event.told },
         secret,
     };
-    let span =
-        tracing::info_span!("event", request_id, tenant_id = %arrival.event.tenant_id, event = arrival.event.id, kind);
-    let received = receive(app, &invocation, &arrival).instrument(span.clone()).await;
-    let received = received.map_err(|stop| {
-        span.in_scope(|| tracing::warn!(error = %stop, "event not applied: it is to be delivered again"));
+    let span = Span::current();
+    span.record("tenant_id", arrival.event.tenant_id.as_str());
+    span.record("event", arrival.event.id.as_str());
+    span.record("kind", arrival.event.kind.as_str());
+    let received = receive(app, &invocation, &arrival).await.map_err(|stop| {
+        tracing::warn!(error = %stop, "event not applied: it is to be delivered again");
         Problem::again(stop)
     })?;
     let word = match received {
@@ -97,7 +97,7 @@ async fn take(app: &App, tenant: &str, headers: &HeaderMap, request: Request) ->
         Received::Seen => "seen",
         Received::NotOurs => "ignored",
     };
-    span.in_scope(|| tracing::info!(outcome = word, "event received"));
+    tracing::info!(outcome = word, "event received");
     Ok(word)
 }
 

@@ -30,6 +30,7 @@ use crate::bounds;
 use crate::id::TenantId;
 use crate::policy::refusal::{Code, Refusal};
 use crate::store::list::{Page, PageRequest};
+use crate::telemetry;
 
 /// One route of a function.
 #[derive(Debug)]
@@ -68,13 +69,14 @@ async fn request_line(axum::extract::State(app): axum::extract::State<App>, requ
     let method = request.method().clone();
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
-    let request_id = request.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
+    let context = request.lambda_context_ref();
+    let request_id = context.map(|context| context.request_id.clone()).unwrap_or_default();
     let tenant_id = caller::claim(request.request_context_ref(), &app.config.tenant_claim)
         .and_then(|text| text.parse::<TenantId>().ok())
         .map(|tenant| tenant.to_string());
-    // Every line that is written on the way carries both.
-    let span = tracing::info_span!("invocation", request_id, tenant_id);
-    let mut response = next.run(request).instrument(span).await;
+    let span = telemetry::invocation(context, tenant_id.as_deref());
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let _entered = span.entered();
     let about = response.extensions_mut().remove::<About>().unwrap_or_default();
     let replayed = response.extensions_mut().remove::<Replayed>().is_some();
     let problem = response.extensions_mut().remove::<Problem>();

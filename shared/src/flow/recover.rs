@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::send::{Sent, send};
 use super::settle::{Finding, Pace, Source, reread, settle, waits_until};
@@ -248,7 +249,8 @@ pub async fn sweep(app: &App, request_id: &str, deadline: Time) -> Result<Swept,
             {
                 swept.due += 1;
                 let (app, request_id) = (app.clone(), request_id.to_owned());
-                running.spawn(async move { recover_one(&app, &tenant, &id, request_id, deadline, now).await });
+                let recover = async move { recover_one(&app, &tenant, &id, request_id, deadline, now).await };
+                running.spawn(recover.in_current_span());
             }
             let Some(done) = running.join_next().await else { break };
             match done {

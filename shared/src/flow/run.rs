@@ -13,6 +13,7 @@ use governor::{Quota, RateLimiter};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
+use tracing::Instrument;
 
 use super::execute::{Executed, call_about_secret, execute_due};
 use super::recover::sweep;
@@ -177,11 +178,12 @@ impl Executor {
         let mut shards = JoinSet::new();
         for shard in 0..bounds::SHARDS {
             let (executor, run) = (self.clone(), run.clone());
-            shards.spawn(async move {
+            let drain = async move {
                 let mut summary = Summary::default();
                 let drained = executor.drain(&run, shard, &mut summary).await;
                 (shard, summary, drained)
-            });
+            };
+            shards.spawn(drain.in_current_span());
         }
         let mut summary = Summary::default();
         let mut failed = self.recover(run, &mut summary).await.err();
@@ -252,10 +254,11 @@ impl Executor {
                 break;
             };
             let (executor, run) = (self.clone(), run.clone());
-            running.spawn(async move {
+            let pay = async move {
                 let _at_work = at_work;
                 executor.pay_one(&run, &next).await
-            });
+            };
+            running.spawn(pay.in_current_span());
             while let Some(done) = running.try_join_next() {
                 count(done);
             }
