@@ -36,6 +36,7 @@ mod replay;
 mod resolution;
 mod review;
 mod routes;
+mod runbook;
 mod schedules;
 mod settings;
 mod store_faults;
