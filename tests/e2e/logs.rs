@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::sync::Once;
 
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::prelude::*;
 
 /// What must never be logged: the tests use these, and only these, as secrets and card numbers.
 const CANARIES: [&str; 7] = [
@@ -23,12 +24,8 @@ const CANARIES: [&str; 7] = [
 pub fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_env_filter(shared::telemetry::filter("trace"))
-            .with_writer(Tripwire)
-            .init();
+        let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(Tripwire);
+        tracing_subscriber::registry().with(shared::telemetry::filter("trace")).with(lines).init();
     });
 }
 

@@ -10,7 +10,9 @@ pub mod metrics;
 use lambda_http::Context;
 use tracing::Span;
 use tracing::field::Empty;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 /// Crates whose lines are ours.
 pub const OURS: [&str; 10] = [
@@ -29,24 +31,22 @@ pub const OURS: [&str; 10] = [
 /// The target of the lines that hold the head of an audit chain.
 pub const AUDIT: &str = "audit";
 
-/// The filter for a level such as `info`.
+/// The filter for a level such as `info`. Not `EnvFilter`, which brings two engines of regular expressions.
 #[must_use]
-pub fn filter(level: &str) -> EnvFilter {
+pub fn filter(level: &str) -> Targets {
     let level = level.parse::<tracing::Level>().unwrap_or(tracing::Level::INFO);
-    let ours = OURS.map(|name| format!("{name}={level}")).join(",");
-    EnvFilter::new(format!("warn,{AUDIT}=info,{ours}"))
+    Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target(AUDIT, tracing::Level::INFO)
+        .with_targets(OURS.map(|name| (name, level)))
 }
 
 /// Starts logging for a function. A second call does nothing.
 pub fn init() {
     let level = std::env::var("LOG_LEVEL").unwrap_or_default();
-    let _ = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false)
-        .with_env_filter(filter(&level))
-        .try_init();
+    let lines =
+        tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(true).with_span_list(false);
+    let _ = tracing_subscriber::registry().with(filter(&level)).with(lines).try_init();
 }
 
 /// The span of an invocation: every line that is written in it carries the ids of its request and of its X-Ray trace,
