@@ -5,6 +5,7 @@ comes of it is read through the API, from Stripe's books and from AWS. The first
 """
 
 import json
+import re
 import time
 from datetime import date, datetime
 from urllib.parse import quote, urlsplit
@@ -13,8 +14,8 @@ from zoneinfo import ZoneInfo
 import template
 from world import (
     ACCOUNT, ADMIN, ENDPOINT, ISSUER, OWN_SECRET, SECRET_KEY, STACK, TENANT, VENDOR,
-    absent, aws, call, called, holds, ids, items, key_pair, of_type, outputs, routes, simulator, stack, stripe, token,
-    until, webhook,
+    absent, aws, call, called, holds, ids, items, kept, key_pair, of_type, outputs, routes, simulator, stack, stripe,
+    token, until, webhook,
 )
 
 SHARDS = 16
@@ -50,6 +51,7 @@ def tenant():
 
     operator = token("operator", scope="passerelle/operator")
     settings = {"name": "Northwind", "timezone": "America/New_York", "gateways": {"stripe": {"enabled": True}}}
+    settings["alert_email"] = "ap@example.com"
     answer = call(None, "PUT", "/tenant", settings, bearer=operator)
     holds(is_(answer, 200), "the operator creates the tenant", answer.body)
     admin = {"roles": ["admin"], "approval_limits": {"*": None}}
@@ -201,8 +203,8 @@ def schedule_and_queue(unknown):
     holds(sent == SHARDS, f"the schedule starts the daily run, which sends {SHARDS} messages", waiting("ExecutorQueue"))
     holds(is_(call("clerk", "GET", where), 200, status="pending"), "nothing is paid by that alone")
     hand_on(True)
-    kept = lambda: is_(call("clerk", "GET", where), 200, status="completed")
-    holds(until(60, kept), "the queue hands the shards to the executor, and the promise is kept")
+    completed = lambda: is_(call("clerk", "GET", where), 200, status="completed")
+    holds(until(60, completed), "the queue hands the shards to the executor, and the promise is kept")
     # A run that the schedule has started meanwhile has sent its own.
     holds(until(60, lambda: waiting("ExecutorQueue") == 0), "the queue is drained", waiting("ExecutorQueue"))
 
@@ -243,6 +245,105 @@ def the_rest():
     holds(not bad, f"and: {', '.join(answers)}", bad)
 
 
+def listen():
+    """A queue that is told what the topic is told; its URL."""
+    queue = aws("sqs").create_queue(QueueName="told")["QueueUrl"]
+    found = aws("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = outputs["NotificationsTopic"]
+    may = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    may |= {"Resource": found, "Condition": {"ArnEquals": {"aws:SourceArn": topic}}}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [may]})
+    aws("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=found)
+    return queue
+
+
+def heard(queue):
+    """Takes what has come to the queue."""
+    found = []
+    while them := aws("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        found += [json.loads(json.loads(it["Body"])["Message"]) for it in them]
+        for it in them:
+            aws("sqs").delete_message(QueueUrl=queue, ReceiptHandle=it["ReceiptHandle"])
+    return found
+
+
+def matches(pattern, event):
+    """Whether an event has one of the values of each part of a pattern."""
+    if isinstance(pattern, list):
+        return event in pattern
+    return isinstance(event, dict) and all(matches(it, event.get(name)) for name, it in pattern.items())
+
+
+def fill_in(text, event):
+    def value(path):
+        found = event
+        for name in path[1].split("."):
+            found = found[name]
+        return json.dumps(found)
+
+    return json.loads(re.sub(r"<\$\.([^>]+)>", value, text))
+
+
+def notified(queue):
+    """What the pipe has told about alerts, and that an alarm can tell anything."""
+    (pipe,) = of_type("AWS::Pipes::Pipe").values()
+    patterns = [json.loads(it["Pattern"]) for it in pipe["SourceParameters"]["FilterCriteria"]["Filters"]]
+    time.sleep(3)
+    # The emulator's pipe lets everything through as it is, so its filters and its template are applied here.
+    changes = heard(queue)
+    through = [it for it in changes if any(matches(pattern, it) for pattern in patterns)]
+    told = [fill_in(pipe["TargetParameters"]["InputTemplate"], it) for it in through]
+    alerts = aws("dynamodb").scan(TableName=outputs["AlertsTable"])["Items"]
+    wanted = [{name: it[name]["S"] for name in told[0]} for it in alerts]
+    order = lambda it: it["alert_id"]
+    once = sorted(told, key=order) == sorted(wanted, key=order)
+    kinds = ", ".join(sorted(it["kind"] for it in told))
+    holds(once, f"each alert was told once, of {len(changes)} changes to them: {kinds}", told, wanted)
+    addressed = all(it["alert_email"] == "ap@example.com" for it in told)
+    holds(addressed, "with the address that the tenant wants to be told at", told)
+
+    name = of_type("AWS::CloudWatch::Alarm")["AlertsPipeAlarm"]["AlarmName"]
+    for state in ("OK", "ALARM"):
+        aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue=state, StateReason="the stories")
+    found = [it["NewStateValue"] for it in until(10, lambda: heard(queue)) or []]
+    holds(found[-1:] == ["ALARM"], "and an alarm that goes off is told to the topic", found)
+
+
+def log_lines():
+    log = aws("logs").get_paginator("filter_log_events").paginate(logGroupName=ids["FunctionsLogGroup"])
+    return [line for page in log for it in page["events"] for line in it["message"].splitlines()]
+
+
+def metrics():
+    """Whether functions write what alarms and the dashboard look at."""
+    written = set()
+    for line in log_lines():
+        if '"CloudWatchMetrics"' in line:
+            for it in json.loads(line[line.index("{"):])["_aws"]["CloudWatchMetrics"]:
+                for metric in it["Metrics"]:
+                    written |= {(it["Namespace"], metric["Name"], *sorted(names)) for names in it["Dimensions"]}
+    alarms = [it for it in of_type("AWS::CloudWatch::Alarm").values() if it["Namespace"] == STACK]
+    read = {(STACK, it["MetricName"], *sorted(one["Name"] for one in it.get("Dimensions", []))) for it in alarms}
+    (dashboard,) = of_type("AWS::CloudWatch::Dashboard").values()
+    for widget in json.loads(dashboard["DashboardBody"])["widgets"]:
+        space = None
+        for metric in widget["properties"]["metrics"]:
+            if isinstance(metric[0], dict):
+                schema, name = re.search(r"{([^}]+)} MetricName=\"(\w+)\"", metric[0]["expression"]).groups()
+                namespace, *names = schema.replace('"', "").split(",")
+                read.add((namespace, name, *sorted(names)))
+            elif metric[0] != "...":
+                # A dot stands for the same as in the line above.
+                space = space if metric[0] == "." else metric[0]
+                read.add((space, metric[1], *[it for it in metric[2:3] if isinstance(it, str)]))
+    ours = {it for it in read if it[0] == STACK}
+    what = "metrics that alarms and the dashboard look at were written by functions"
+    holds(ours and ours <= written, f"the {len(ours)} {what}", [*(ours - written)])
+    made = aws("cloudwatch").list_metrics(Namespace=STACK)["Metrics"]
+    kept(made, "metrics out of the functions' log", "the lines in it are read here, and tested for their format")
+
+
 def books():
     """Ours and Stripe's, from the outside."""
     intents = stripe("GET", "payment_intents", **{"limit": 100, "expand[]": "data.latest_charge"})["data"]
@@ -269,11 +370,12 @@ def books():
     holds(not broken, f"their audit trails are intact: {len(entries)} entries", broken)
 
     def unlogged():
-        log = aws("logs").get_paginator("filter_log_events").paginate(logGroupName=ids["FunctionsLogGroup"])
-        lines = "\n".join(it["message"] for page in log for it in page["events"])
+        lines = "\n".join(log_lines())
         return [entry for entry in entries if entry["hash"] not in lines]
 
     holds(until(10, lambda: not unlogged()), "and the hash of each stands in the functions' log too", unlogged())
+    refused = [line for line in log_lines() if "AccessDenied" in line or "not authorized" in line]
+    holds(not refused, "no function was refused anything by its policy", refused)
     open_ = [(it["kind"], it["invoice_id"]) for it in items("/alerts")]
     holds(open_ == [("insufficient_funds", "INV-2")], "one alert is open, about the card without money", open_)
 
@@ -291,6 +393,7 @@ def end():
 
 
 template.check()
+told = listen()
 strangers()
 tenant()
 webhooks(payments())
@@ -298,6 +401,8 @@ aftermath()
 schedule_and_queue(lost_reply())
 the_rest()
 books()
+notified(told)
+metrics()
 holds(called == routes.keys(), f"each of the {len(routes)} routes was called", [*(routes.keys() - called)])
 end()
 

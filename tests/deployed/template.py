@@ -2,9 +2,12 @@
 
 import fnmatch
 import json
+import os
 import re
 
-from world import ACCOUNT_ID, REGION, TENANT, arn, aws, holds, ids, kept, of_type, resolve, routes, template
+from world import (
+    ACCOUNT_ID, REGION, TENANT, absent, arn, aws, holds, ids, kept, names, of_type, resolve, routes, template,
+)
 
 LINTED = "the template's words are linted"
 dead_letters = arn("ExecutorDeadLetterQueue")
@@ -97,6 +100,14 @@ def schedules_and_queues():
 
 def policies():
     """Asks IAM about the roles as they were deployed. Beyond that the emulator enforces them in all the stories."""
+    wrong = {}
+    for name, wanted in of_type("AWS::IAM::Role").items():
+        for policy in wanted.get("Policies", []):
+            found = aws("iam").get_role_policy(RoleName=ids[name], PolicyName=policy["PolicyName"])["PolicyDocument"]
+            if found != policy["PolicyDocument"]:
+                wrong[name] = (policy["PolicyDocument"], found)
+    what = "roles have its policies: each action, table, index, secret, queue and topic"
+    holds(not wrong, f"the {len(of_type('AWS::IAM::Role'))} {what}", wrong)
 
     def allowed(role, action, resource):
         ask = {"PolicySourceArn": arn(role), "ActionNames": [action], "ResourceArns": [resource]}
@@ -115,6 +126,43 @@ def policies():
     apart = set(roles) - readers == {"SettingsFunctionRole", "ReviewFunctionRole"}
     what = "gateway keys are for those who call gateways, other secrets for none"
     holds(apart and not strangers, what, readers, strangers)
+
+
+def notifications():
+    topic, wrong = ids["Notifications"], {}
+    found = aws("sns").get_topic_attributes(TopicArn=topic)["Attributes"]
+    wrong |= differs(of_type("AWS::SNS::Topic")["Notifications"], found, "DisplayName")
+    policy, wanted = json.loads(found["Policy"]), of_type("AWS::SNS::TopicPolicy")["NotificationsPolicy"]
+    if policy != wanted["PolicyDocument"]:
+        wrong["policy"] = (wanted["PolicyDocument"], policy)
+    told = aws("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    if [(it["Protocol"], it["Endpoint"]) for it in told] != [("email", names["OperatorEmail"])]:
+        wrong["subscriptions"] = told
+    holds(not wrong, "the topic has the template's policy, and the operator's address", wrong)
+
+    for name, wanted in of_type("AWS::Pipes::Pipe").items():
+        found = aws("pipes").describe_pipe(Name=wanted["Name"])
+        bad = differs(wanted, found, "Source", "Target", "RoleArn")
+        holds(not bad and found["CurrentState"] == "RUNNING", "the pipe runs from the alerts' stream to the topic", bad)
+        instead = "the stories apply them to what it lets through"
+        kept(found.get("SourceParameters") and found.get("TargetParameters"), "the pipe: filters and template", instead)
+        kept("DeadLetterConfig" in json.dumps(found, default=str), "the pipe: its dead letters", LINTED)
+
+
+def alarms():
+    alarms, wrong = of_type("AWS::CloudWatch::Alarm"), {}
+    for name, wanted in alarms.items():
+        (found,) = aws("cloudwatch").describe_alarms(AlarmNames=[wanted["AlarmName"]])["MetricAlarms"]
+        found["Threshold"] = int(found["Threshold"])
+        if bad := differs(wanted, found, *wanted):
+            wrong[name] = bad
+    what = "alarms have its metrics, thresholds and actions"
+    holds(alarms and not wrong, f"the {len(alarms)} {what}", wrong)
+    if undeployed := os.environ["UNDEPLOYED"]:
+        absent.append(f"alarms on a sum, {undeployed}: that the sums are of all functions is seen in the template")
+    (wanted,) = of_type("AWS::CloudWatch::Dashboard").values()
+    found = aws("cloudwatch").get_dashboard(DashboardName=wanted["DashboardName"])["DashboardBody"]
+    holds(json.loads(found) == json.loads(wanted["DashboardBody"]), "the dashboard is its too", found)
 
 
 def add_routes():
@@ -161,4 +209,6 @@ def check():
     functions()
     schedules_and_queues()
     policies()
+    notifications()
+    alarms()
     add_routes()

@@ -89,6 +89,12 @@ def arn(name):
     return f"arn:aws:{prefix}{ids[name].rsplit('/', 1)[-1] if kind == 'AWS::SQS::Queue' else ids[name]}"
 
 
+def attribute(name, part):
+    if part == "StreamArn":
+        return aws("dynamodb").describe_table(TableName=ids[name])["Table"]["LatestStreamArn"]
+    return {"Arn": arn(name), "QueueName": arn(name).rsplit(":", 1)[-1]}[part]
+
+
 def resolve(value):
     """A value of the template, with the CloudFormation functions in it carried out."""
     if isinstance(value, list):
@@ -98,10 +104,10 @@ def resolve(value):
     match list(value.items()):
         case [("Ref", name)]:
             return names.get(name)
-        case [("Fn::GetAtt", [name, "Arn"])]:
-            return arn(name)
+        case [("Fn::GetAtt", [name, part])]:
+            return attribute(name, part)
         case [("Fn::Sub", str(text))]:
-            name = lambda it: arn(it[1].removesuffix(".Arn")) if it[1].endswith(".Arn") else names[it[1]]
+            name = lambda it: attribute(*it[1].split(".")) if "." in it[1] else names[it[1]]
             return re.sub(r"\$\{([^}]+)\}", name, text)
         case [("Fn::Equals", [one, other])]:
             return str(resolve(one)) == str(resolve(other))
