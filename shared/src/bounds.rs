@@ -66,6 +66,34 @@ pub const STRIPE_KEY: Duration = Duration::from_hours(24);
 /// Re-sends stop this long after the first send, well before the key may be forgotten.
 pub const STRIPE_RESEND: Duration = Duration::from_hours(20);
 
+/// How long PayPal keeps the request ids of orders.
+pub const PAYPAL_ORDER_KEY: Duration = Duration::from_hours(6);
+
+/// Re-sends of an order stop this long after the first send.
+pub const PAYPAL_ORDER_RESEND: Duration = Duration::from_hours(5);
+
+/// Re-sends of a refund stop this long after the first send; PayPal keeps their request ids for 45 days.
+pub const PAYPAL_REFUND_RESEND: Duration = Duration::from_hours(40 * 24);
+
+/// A token of PayPal's is replaced this long before it ends.
+pub const PAYPAL_TOKEN_MARGIN: Duration = Duration::from_mins(5);
+
+/// How long after a send PayPal's first event about it may be made.
+pub const PAYPAL_EVENT_LAG: Duration = Duration::from_hours(1);
+
+/// Objects that one look-up by events reads.
+pub const PAYPAL_EVENT_OBJECTS: usize = 5;
+
+/// How old the signature of one of PayPal's webhooks may be: deliveries are repeated for three days and may keep their
+/// time.
+pub const PAYPAL_SIGNATURE_AGE: Duration = Duration::from_hours(3 * 24);
+
+/// Certificates of PayPal's that are kept: a few are in use at a time, and anybody may name others.
+pub const CERTIFICATE_SLOTS: usize = 16;
+
+/// A certificate with what is above it, bytes.
+pub const CERTIFICATE_BYTES: usize = 64 * 1024;
+
 /// When recovery first looks at a reservation.
 pub const FIRST_CHECK: Duration = Duration::from_secs(60);
 

@@ -11,6 +11,7 @@ use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata, S
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::bounds;
@@ -27,6 +28,18 @@ pub struct StripeSecret {
     /// `whsec_…`; several while one is rotated.
     #[serde(default)]
     pub webhook_secrets: Vec<SecretString>,
+}
+
+/// What a tenant's secret for PayPal holds.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PayPalSecret {
+    /// The account: payments are bound to it.
+    pub client_id: String,
+    /// Proves to be the client.
+    pub client_secret: SecretString,
+    /// Of the endpoint that the webhooks come to; each signature covers it.
+    #[serde(default)]
+    pub webhook_id: String,
 }
 
 /// Why a secret could not be had.
@@ -62,28 +75,37 @@ pub struct Secrets {
     client: Client,
     prefix: String,
     clock: Clock,
-    slots: Arc<Mutex<HashMap<String, SharedSlot>>>,
+    stripe: Slots<StripeSecret>,
+    paypal: Slots<PayPalSecret>,
 }
 
+/// The secrets of one gateway, by name.
+type Slots<T> = Arc<Mutex<HashMap<String, SharedSlot<T>>>>;
+
 /// Locked while its secret is being fetched.
-type SharedSlot = Arc<AsyncMutex<Option<Slot>>>;
+type SharedSlot<T> = Arc<AsyncMutex<Option<Slot<T>>>>;
 
 /// A fetched secret, or why there is none.
 #[derive(Debug)]
-struct Slot {
-    value: Result<Arc<StripeSecret>, SecretError>,
+struct Slot<T> {
+    value: Result<Arc<T>, SecretError>,
     fetched_at: Time,
 }
 
-impl Slot {
+impl<T> Slot<T> {
     fn is_fresh(&self, now: Time) -> bool {
         let ttl = if self.value.is_ok() { bounds::SECRET_TTL } else { bounds::SECRET_MISSING_TTL };
         now < self.fetched_at.plus(ttl)
     }
+
+    /// Whether it was fetched moments ago.
+    fn is_new(&self, now: Time) -> bool {
+        now < self.fetched_at.plus(bounds::SECRET_REFRESH_PAUSE)
+    }
 }
 
 /// Whether a slot is in use or holds a secret.
-fn is_worth_keeping(slot: &SharedSlot) -> bool {
+fn is_worth_keeping<T>(slot: &SharedSlot<T>) -> bool {
     let in_use = Arc::strong_count(slot) > 1;
     in_use || slot.try_lock().is_ok_and(|slot| slot.as_ref().is_some_and(|slot| slot.value.is_ok()))
 }
@@ -92,13 +114,13 @@ impl Secrets {
     /// Secrets named `<prefix>/<tenant>/<gateway>`.
     #[must_use]
     pub fn new(client: Client, prefix: String, clock: Clock) -> Self {
-        Self { client, prefix, clock, slots: Arc::default() }
+        Self { client, prefix, clock, stripe: Arc::default(), paypal: Arc::default() }
     }
 
     /// The same secrets going by another clock, with a cache of their own: ages of two clocks don't mix.
     #[must_use]
     pub fn at(&self, clock: Clock) -> Self {
-        Self { clock, slots: Arc::default(), ..self.clone() }
+        Self { clock, stripe: Arc::default(), paypal: Arc::default(), ..self.clone() }
     }
 
     /// The tenant's Stripe secret, from the cache if it is fresh.
@@ -106,7 +128,7 @@ impl Secrets {
     /// # Errors
     /// [`SecretError`].
     pub async fn stripe(&self, tenant: &TenantId) -> Result<Arc<StripeSecret>, SecretError> {
-        self.get(tenant, |slot, now| slot.is_fresh(now)).await
+        self.get(&self.stripe, tenant, "stripe", Slot::is_fresh).await
     }
 
     /// The tenant's Stripe secret, fetched anew unless that was done moments ago.
@@ -114,17 +136,35 @@ impl Secrets {
     /// # Errors
     /// [`SecretError`].
     pub async fn stripe_anew(&self, tenant: &TenantId) -> Result<Arc<StripeSecret>, SecretError> {
-        self.get(tenant, |slot, now| now < slot.fetched_at.plus(bounds::SECRET_REFRESH_PAUSE)).await
+        self.get(&self.stripe, tenant, "stripe", Slot::is_new).await
     }
 
-    async fn get(
+    /// The tenant's PayPal secret, from the cache if it is fresh.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn paypal(&self, tenant: &TenantId) -> Result<Arc<PayPalSecret>, SecretError> {
+        self.get(&self.paypal, tenant, "paypal", Slot::is_fresh).await
+    }
+
+    /// The tenant's PayPal secret, fetched anew unless that was done moments ago.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn paypal_anew(&self, tenant: &TenantId) -> Result<Arc<PayPalSecret>, SecretError> {
+        self.get(&self.paypal, tenant, "paypal", Slot::is_new).await
+    }
+
+    async fn get<T: DeserializeOwned>(
         &self,
+        slots: &Slots<T>,
         tenant: &TenantId,
-        usable: impl Fn(&Slot, Time) -> bool,
-    ) -> Result<Arc<StripeSecret>, SecretError> {
-        let name = format!("{}/{tenant}/stripe", self.prefix);
+        gateway: &str,
+        usable: impl Fn(&Slot<T>, Time) -> bool,
+    ) -> Result<Arc<T>, SecretError> {
+        let name = format!("{}/{tenant}/{gateway}", self.prefix);
         let slot = {
-            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
             if slots.len() >= bounds::SECRET_SLOTS && !slots.contains_key(&name) {
                 slots.retain(|_, slot| is_worth_keeping(slot));
             }
@@ -145,7 +185,7 @@ impl Secrets {
         value
     }
 
-    async fn fetch(&self, name: &str) -> Result<StripeSecret, SecretError> {
+    async fn fetch<T: DeserializeOwned>(&self, name: &str) -> Result<T, SecretError> {
         let answer =
             self.client.get_secret_value().secret_id(name).send().await.map_err(|error| failure(name, &error))?;
         let text = answer.secret_string().ok_or_else(|| SecretError::Malformed(name.to_owned()))?;

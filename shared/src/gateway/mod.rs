@@ -3,7 +3,9 @@
 //! Every answer becomes an [`Outcome`], with what the gateway's object says of itself in [`Seen`], so that the flow
 //! can compare it with the reservation before it believes it.
 
+pub mod paypal;
 pub mod stripe;
+mod wire;
 
 use std::time::Duration;
 
@@ -173,6 +175,11 @@ pub struct Answer {
     pub outcome: Outcome,
     /// The object it is about.
     pub seen: Option<Seen>,
+    /// What stands for it there before it has an id of its own, and above it afterwards: a PayPal order, whose capture
+    /// is the payment. It is compared like `seen`, and its id is no reference.
+    pub begun: Option<Seen>,
+    /// What was paid with it has come back since: reversed by PayPal, or by whom it was paid to.
+    pub came_back: bool,
     /// What the customer needs to act; never stored.
     pub next_action: Option<NextAction>,
     /// Whether the same request may be sent again.
@@ -187,7 +194,28 @@ impl Answer {
     /// An answer without an object.
     #[must_use]
     pub fn without_object(outcome: Outcome, again: bool) -> Self {
-        Self { outcome, seen: None, next_action: None, again, retry_after: None, gateway_code: None }
+        Self {
+            outcome,
+            seen: None,
+            begun: None,
+            came_back: false,
+            next_action: None,
+            again,
+            retry_after: None,
+            gateway_code: None,
+        }
+    }
+
+    /// Of a request that brought no object.
+    #[must_use]
+    pub fn of_trouble(trouble: Trouble) -> Self {
+        let (outcome, again) = match trouble {
+            Trouble::Unreachable | Trouble::Busy => (Outcome::NotSent(trouble), true),
+            Trouble::KeyRefused | Trouble::Rejected => (Outcome::NotSent(trouble), false),
+            Trouble::Fault | Trouble::Conflict | Trouble::Lost => (Outcome::Unknown(trouble), true),
+            Trouble::Unreadable | Trouble::Undecided | Trouble::OtherAccount => (Outcome::Unknown(trouble), false),
+        };
+        Self::without_object(outcome, again)
     }
 }
 
@@ -197,7 +225,9 @@ pub struct NextAction {
     /// What to do with it.
     pub kind: &'static str,
     /// For the gateway's own client library. Whoever has it can finish the payment: never stored, never logged.
-    pub client_secret: String,
+    pub client_secret: Option<String>,
+    /// Where the customer approves, at the gateway; no less a secret.
+    pub approval_url: Option<String>,
 }
 
 impl std::fmt::Debug for NextAction {

@@ -101,13 +101,7 @@ pub(super) fn refund(refund: &Refund) -> Answer {
 
 /// An answer that brought no object.
 pub(super) fn no_reply(trouble: Trouble) -> Answer {
-    let (outcome, again) = match trouble {
-        Trouble::Unreachable | Trouble::Busy => (Outcome::NotSent(trouble), true),
-        Trouble::KeyRefused | Trouble::Rejected => (Outcome::NotSent(trouble), false),
-        Trouble::Fault | Trouble::Conflict | Trouble::Lost => (Outcome::Unknown(trouble), true),
-        Trouble::Unreadable | Trouble::Undecided | Trouble::OtherAccount => (Outcome::Unknown(trouble), false),
-    };
-    Answer::without_object(outcome, again)
+    Answer::of_trouble(trouble)
 }
 
 /// What kind of trouble a reply without a usable object is.
@@ -151,15 +145,13 @@ pub(super) fn intent(intent: &Intent) -> Answer {
             our_id: intent.metadata.payment_id.clone(),
         }),
         gateway_code: error.and_then(code),
-        again: false,
-        retry_after: None,
-        outcome,
+        ..Answer::without_object(outcome, false)
     }
 }
 
 fn next_action(intent: &Intent) -> Option<NextAction> {
     let client_secret = intent.client_secret.clone()?;
-    Some(NextAction { kind: "stripe_confirm_payment", client_secret })
+    Some(NextAction { kind: "stripe_confirm_payment", client_secret: Some(client_secret), approval_url: None })
 }
 
 fn code(error: &ApiError) -> Option<String> {
@@ -326,7 +318,7 @@ mod tests {
         );
         let answer = create(&Reply::of(402, None, &body));
         assert_eq!(answer.outcome, Outcome::RequiresAction);
-        assert_eq!(answer.next_action.map(|action| action.client_secret).as_deref(), Some("pi_1_secret_x"));
+        assert_eq!(answer.next_action.and_then(|action| action.client_secret).as_deref(), Some("pi_1_secret_x"));
         assert_eq!(answer.seen.map(|seen| seen.reference).as_deref(), Some("pi_1"));
     }
 

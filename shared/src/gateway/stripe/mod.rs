@@ -20,7 +20,8 @@ use http::Method as Verb;
 
 use self::object::{Intent, Page, Refund};
 use self::transport::{Reply, Request};
-pub use self::transport::{Stripe, http_client};
+pub use self::transport::Stripe;
+pub use super::wire::http_client;
 use super::{Answer, Found, Outcome, Trouble};
 use crate::bounds;
 use crate::clock::Time;

@@ -7,8 +7,9 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 
 use super::object::{ApiError, Envelope};
-use crate::bounds;
 use crate::gateway::Trouble;
+pub(super) use crate::gateway::wire::segment;
+use crate::gateway::wire::{retry_after, trouble};
 use crate::secrets::StripeSecret;
 
 /// The client; cheap to clone, keeps its connections.
@@ -92,47 +93,10 @@ impl Stripe {
     }
 }
 
-/// The HTTP client that gateways share: connections are kept, redirects are not followed.
-///
-/// # Errors
-/// When the TLS backend can't be set up.
-pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
-        .connect_timeout(bounds::CONNECT_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        // Our own retries carry the payment's key and its fence; hidden ones would not.
-        .retry(reqwest::retry::never())
-        .user_agent(concat!("passerelle/", env!("CARGO_PKG_VERSION")))
-        .build()
-}
-
-/// A path segment without the characters that would leave it.
-pub(super) fn segment(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
-}
-
-/// Only a connection that was never made proves that nothing was sent.
-fn trouble(error: &reqwest::Error) -> Trouble {
-    if error.is_connect() || error.is_builder() { Trouble::Unreachable } else { Trouble::Lost }
-}
-
 fn should_retry(headers: &HeaderMap) -> Option<bool> {
     match headers.get("stripe-should-retry")?.to_str().ok()? {
         "true" => Some(true),
         "false" => Some(false),
         _ => None,
     }
-}
-
-/// RFC 9110, 10.2.3, in seconds; a date is not something that Stripe sends.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers
-        .get("retry-after")?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
-        .map(Duration::from_secs)
-        .map(|asked| asked.min(bounds::RETRY_AFTER_MAX))
 }

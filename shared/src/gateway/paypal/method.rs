@@ -1,0 +1,244 @@
+//! Payment methods at PayPal: tokens in its vault (developer.paypal.com/docs/api/payment-tokens/v3).
+//!
+//! A setup token, which the customer has approved, becomes a payment token, which orders are paid with. Numbers never
+//! pass through here, and e-mail addresses leave it masked.
+
+use std::time::Duration;
+
+use http::Method as Verb;
+use serde_json::json;
+
+use super::object::{Card, Token, Wallet};
+use super::order::Source;
+use super::transport::{Budget, Reply, Request, segment};
+use super::{PayPal, classify};
+use crate::gateway::{NextAction, Trouble};
+use crate::secrets::PayPalSecret;
+
+/// A payment method as PayPal shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownMethod {
+    /// The id of the payment token.
+    pub reference: String,
+    /// The customer that it belongs to in PayPal's vault.
+    pub customer: Option<String>,
+    /// What it draws on.
+    pub source: Source,
+    /// Card brand, in PayPal's words.
+    pub brand: Option<String>,
+    /// The last digits of a card.
+    pub last4: Option<String>,
+    /// Month in which the card ends, 1 to 12.
+    pub exp_month: Option<u8>,
+    /// Year in which the card ends.
+    pub exp_year: Option<u16>,
+    /// The e-mail address of a PayPal account, masked: `a***@example.com`.
+    pub email: Option<String>,
+}
+
+/// A setup that waits for its customer.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The id of the setup token.
+    pub reference: String,
+    /// Where the customer approves; absent where PayPal asks for nothing.
+    pub next_action: Option<NextAction>,
+}
+
+/// Why a reference did not lead to a usable method.
+#[derive(Debug, thiserror::Error)]
+pub enum MethodError {
+    /// PayPal does not know it, or it can't be used; says why.
+    #[error("{0}")]
+    NotUsable(String),
+    /// PayPal did not answer the question.
+    #[error("PayPal did not answer: {}", .0.as_str())]
+    Gateway(Trouble),
+}
+
+impl PayPal {
+    /// Begins the setup of a customer's PayPal account. `key` tells this setup from others.
+    ///
+    /// # Errors
+    /// [`MethodError`].
+    pub async fn begin_setup(
+        &self,
+        secret: &PayPalSecret,
+        return_url: &str,
+        cancel_url: &str,
+        key: &str,
+        timeout: Duration,
+    ) -> Result<Setup, MethodError> {
+        let context = json!({ "return_url": return_url, "cancel_url": cancel_url });
+        let body = json!({ "payment_source": { "paypal":
+            { "usage_type": "MERCHANT", "experience_context": context } } });
+        let request = Request::post("/v3/vault/setup-tokens", &body, Some(key));
+        let reply = self.ask(secret, &request, timeout).await?;
+        let token: Token = object(&reply, "the setup")?;
+        Ok(Setup { next_action: classify::approval(&token.links), reference: token.id })
+    }
+
+    /// Makes the payment token of a setup token that its customer has approved. Done again, it is the same token.
+    ///
+    /// # Errors
+    /// [`MethodError::NotUsable`] while the customer is not done.
+    pub async fn set_up_method(
+        &self,
+        secret: &PayPalSecret,
+        setup: &str,
+        timeout: Duration,
+    ) -> Result<KnownMethod, MethodError> {
+        let path = format!("/v3/vault/setup-tokens/{}", segment(setup));
+        let reply = self.ask(secret, &Request::get(&path), timeout).await?;
+        let token: Token = object(&reply, setup)?;
+        if !["APPROVED", "VAULTED", "TOKENIZED"].contains(&token.status.as_str()) {
+            let status = token.status.to_ascii_lowercase();
+            return Err(MethodError::NotUsable(format!("The setup is not finished: it is {status} at PayPal.")));
+        }
+        let body = json!({ "payment_source": { "token": { "id": token.id, "type": "SETUP_TOKEN" } } });
+        // A lost answer is asked for again under the same id.
+        let key = format!("token-{}", segment(setup));
+        let reply = self.ask(secret, &Request::post("/v3/vault/payment-tokens", &body, Some(&key)), timeout).await?;
+        known(object(&reply, setup)?)
+    }
+
+    /// Reads a payment token.
+    ///
+    /// # Errors
+    /// [`MethodError`].
+    pub async fn read_method(
+        &self,
+        secret: &PayPalSecret,
+        method: &str,
+        timeout: Duration,
+    ) -> Result<KnownMethod, MethodError> {
+        let reply = self.ask(secret, &Request::get(&path(method)), timeout).await?;
+        known(object(&reply, method)?)
+    }
+
+    /// Deletes a payment token. One that is gone is deleted.
+    ///
+    /// # Errors
+    /// [`MethodError`].
+    pub async fn delete_method(
+        &self,
+        secret: &PayPalSecret,
+        method: &str,
+        timeout: Duration,
+    ) -> Result<(), MethodError> {
+        let path = path(method);
+        let request = Request { verb: Verb::DELETE, ..Request::get(&path) };
+        let reply = self.ask(secret, &request, timeout).await?;
+        if reply.is_success() || classify::is_missing(&reply) {
+            return Ok(());
+        }
+        Err(refused(&reply, method))
+    }
+
+    async fn ask(&self, secret: &PayPalSecret, request: &Request<'_>, timeout: Duration) -> Result<Reply, MethodError> {
+        self.send_request(secret, request, Budget::of(timeout)).await.map_err(MethodError::Gateway)
+    }
+}
+
+fn path(method: &str) -> String {
+    format!("/v3/vault/payment-tokens/{}", segment(method))
+}
+
+fn object<T: serde::de::DeserializeOwned>(reply: &Reply, reference: &str) -> Result<T, MethodError> {
+    reply.object().ok_or_else(|| refused(reply, reference))
+}
+
+fn refused(reply: &Reply, reference: &str) -> MethodError {
+    match classify::trouble(reply) {
+        Trouble::Rejected => {
+            MethodError::NotUsable(format!("PayPal does not know {reference} as usable in this account."))
+        }
+        trouble => MethodError::Gateway(trouble),
+    }
+}
+
+fn known(token: Token) -> Result<KnownMethod, MethodError> {
+    let customer = token.customer.map(|customer| customer.id);
+    let known = |source| KnownMethod {
+        reference: token.id.clone(),
+        customer: customer.clone(),
+        source,
+        brand: None,
+        last4: None,
+        exp_month: None,
+        exp_year: None,
+        email: None,
+    };
+    match (token.payment_source.card, token.payment_source.paypal) {
+        (Some(Card { brand, last_digits, expiry }), _) => {
+            let (exp_year, exp_month) = expiry.as_deref().and_then(ends).unzip();
+            Ok(KnownMethod { brand, last4: last_digits, exp_month, exp_year, ..known(Source::Card) })
+        }
+        (None, Some(Wallet { email_address })) => {
+            Ok(KnownMethod { email: email_address.as_deref().map(masked), ..known(Source::Paypal) })
+        }
+        (None, None) => Err(MethodError::NotUsable("Only PayPal accounts and cards are taken from PayPal.".to_owned())),
+    }
+}
+
+/// Year and month of `YYYY-MM`.
+fn ends(expiry: &str) -> Option<(u16, u8)> {
+    let (year, month) = expiry.split_once('-')?;
+    Some((year.parse().ok()?, month.parse().ok().filter(|month| (1..=12).contains(month))?))
+}
+
+/// An e-mail address that its owner recognizes and nobody else can use.
+fn masked(email: &str) -> String {
+    match email.split_once('@') {
+        Some((name, domain)) => {
+            let first: String = name.chars().take(1).collect();
+            format!("{first}***@{domain}")
+        }
+        None => "***".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(json: serde_json::Value) -> Result<KnownMethod, MethodError> {
+        known(serde_json::from_value(json).unwrap())
+    }
+
+    #[test]
+    fn a_card_shows_its_brand_its_last_digits_and_its_end() {
+        let card = json!({ "brand": "VISA", "last_digits": "1111", "expiry": "2027-02", "name": "J" });
+        let method = token(json!({ "id": "8kk8451t", "customer": { "id": "cust_1" }, "payment_source": { "card": card } })).unwrap();
+        assert_eq!((method.source, method.reference.as_str()), (Source::Card, "8kk8451t"));
+        assert_eq!((method.brand.as_deref(), method.last4.as_deref()), (Some("VISA"), Some("1111")));
+        assert_eq!((method.exp_month, method.exp_year), (Some(2), Some(2027)));
+        assert_eq!(method.customer.as_deref(), Some("cust_1"));
+    }
+
+    #[test]
+    fn an_account_shows_its_address_masked() {
+        let wallet = json!({ "email_address": "jane.doe@example.com", "account_id": "X" });
+        let method = token(json!({ "id": "t", "payment_source": { "paypal": wallet } })).unwrap();
+        assert_eq!((method.source, method.email.as_deref()), (Source::Paypal, Some("j***@example.com")));
+        assert!(!format!("{method:?}").contains("jane"));
+        assert_eq!(masked("no address"), "***");
+        assert_eq!(masked("@example.com"), "***@example.com");
+        assert_eq!(masked("é@x"), "é***@x");
+    }
+
+    #[test]
+    fn other_sources_are_not_taken() {
+        for source in [json!({ "venmo": {} }), json!({}), json!(null)] {
+            assert!(matches!(token(json!({ "id": "t", "payment_source": source })), Err(MethodError::NotUsable(_))));
+        }
+    }
+
+    #[test]
+    fn an_end_that_is_none_is_left_out() {
+        for expiry in ["2027-13", "2027-00", "2027", "", "-", "99999-01"] {
+            assert_eq!(ends(expiry), None, "{expiry}");
+        }
+        assert_eq!(ends("2027-12"), Some((2027, 12)));
+    }
+}
