@@ -84,6 +84,9 @@ pub const PAYPAL_EVENT_LAG: Duration = Duration::from_hours(1);
 /// Objects that one look-up by events reads.
 pub const PAYPAL_EVENT_OBJECTS: usize = 5;
 
+/// Disputes of one capture that are read: a page of PayPal's list.
+pub const PAYPAL_DISPUTES: usize = 50;
+
 /// How old the signature of one of PayPal's webhooks may be: deliveries are repeated for three days and may keep their
 /// time.
 pub const PAYPAL_SIGNATURE_AGE: Duration = Duration::from_hours(3 * 24);

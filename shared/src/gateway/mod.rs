@@ -7,10 +7,12 @@ pub mod paypal;
 pub mod stripe;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock::Time;
 use crate::model::payment::Failure;
+use crate::model::transition::Standing;
 use crate::money::Money;
 
 /// What a send, a look-up or a cancellation shows.
@@ -121,6 +123,15 @@ pub struct SeenRefund {
     pub labels: Labels,
     /// When it was made.
     pub created_at: Time,
+}
+
+/// The disputes of a payment.
+#[derive(Clone, Debug)]
+pub struct SeenDisputes {
+    /// How they stand, all of them together.
+    pub standing: Standing,
+    /// Their ids, and whether each has ended.
+    pub ended: BTreeMap<String, bool>,
 }
 
 /// What an event is about. It is a hint: what it says is compared with the gateway before it counts.

@@ -245,10 +245,7 @@ const PAYOUT: &Table = &[
         &["REQUIRED_SCOPE_MISSING", "ZERO_AMOUNT", "DUPLICATE_ITEM", "NON_HOLDING_CURRENCY", "AUTHORIZATION_ERROR"],
         Meaning::Rejected,
     ),
-    (
-        &["INTERNAL_ERROR", "REQUEST_TIMEOUT_EXCEEDED", "RATE_LIMIT_VALIDATION_FAILURES", "CLOSED_MARKET"],
-        TRY_LATER,
-    ),
+    (&["INTERNAL_ERROR", "REQUEST_TIMEOUT_EXCEEDED", "RATE_LIMIT_VALIDATION_FAILURES", "CLOSED_MARKET"], TRY_LATER),
 ];
 
 /// Response codes of card processors of a capture that was declined
@@ -256,10 +253,7 @@ const PAYOUT: &Table = &[
 /// (`0500`, `5100`, `0100`), are declined.
 const PROCESSOR: &[(&[&str], FailureCode)] = &[
     (&["5120", "5710", "PPAX", "PPEL", "PPNL"], FailureCode::InsufficientFunds),
-    (
-        &["0960", "5920", "8000", "8100", "8110", "8220", "9100", "PPER", "PPNT"],
-        FailureCode::GatewayUnavailable,
-    ),
+    (&["0960", "5920", "8000", "8100", "8110", "8220", "9100", "PPER", "PPNT"], FailureCode::GatewayUnavailable),
     (
         &[
             // Security code, account, expiry, address, closed or not activated.
@@ -346,10 +340,9 @@ fn refusal(reply: &Reply, table: &Table, refused: fn(Failure) -> Outcome) -> Ans
         // Under another request, or one whose id is forgotten: only reading tells.
         Some(Meaning::Done) => Answer::without_object(Outcome::Unknown(Trouble::Conflict), false),
         Some(Meaning::Action) => match approval(&error.links) {
-            Some(next_action) => Answer {
-                next_action: Some(next_action),
-                ..Answer::without_object(Outcome::RequiresAction, false)
-            },
+            Some(next_action) => {
+                Answer { next_action: Some(next_action), ..Answer::without_object(Outcome::RequiresAction, false) }
+            }
             // Nobody can act without a link: the customer must set the method up anew.
             None => Answer::without_object(failure(FailureCode::PaymentMethodInvalid), false),
         },
@@ -414,10 +407,9 @@ pub(super) fn order(order: &Order) -> Answer {
             }
             answer
         }
-        (None, "PAYER_ACTION_REQUIRED") => Answer {
-            next_action: approval(&order.links),
-            ..Answer::without_object(Outcome::RequiresAction, false)
-        },
+        (None, "PAYER_ACTION_REQUIRED") => {
+            Answer { next_action: approval(&order.links), ..Answer::without_object(Outcome::RequiresAction, false) }
+        }
         (None, "VOIDED") => Answer::without_object(Outcome::Canceled, false),
         // Approved, and now to be captured: sent again, it is.
         (None, "APPROVED") => Answer::without_object(Outcome::Unknown(Trouble::Undecided), true),

@@ -122,8 +122,7 @@ fn reversed(object: &Refund) -> Told {
         money: object.amount.as_ref().and_then(|amount| amount.money()),
         our_id: ids.payment_id.clone(),
     };
-    let answer =
-        Answer { seen: Some(seen), came_back: true, ..Answer::without_object(Outcome::Succeeded, false) };
+    let answer = Answer { seen: Some(seen), came_back: true, ..Answer::without_object(Outcome::Succeeded, false) };
     payment(reference, ids, answer)
 }
 

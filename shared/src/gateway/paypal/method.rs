@@ -201,15 +201,54 @@ fn masked(email: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::paypal::stub::{Stub, TIMEOUT, clock, secret};
 
     fn token(json: serde_json::Value) -> Result<KnownMethod, MethodError> {
         known(serde_json::from_value(json).unwrap())
     }
 
+    #[tokio::test]
+    async fn a_setup_that_its_customer_has_approved_becomes_a_token_once() {
+        let stub = Stub::start(|asked| match asked.line.as_str() {
+            "POST /v3/vault/setup-tokens" => Some((
+                201,
+                json!({ "id": "SET1", "status": "PAYER_ACTION_REQUIRED",
+                "links": [{ "rel": "approve", "href": "https://www.paypal.com/agreements/approve?token=SET1" }] }),
+            )),
+            "GET /v3/vault/setup-tokens/SET1" => Some((200, json!({ "id": "SET1", "status": "APPROVED" }))),
+            "GET /v3/vault/setup-tokens/SET2" => {
+                Some((200, json!({ "id": "SET2", "status": "PAYER_ACTION_REQUIRED" })))
+            }
+            "POST /v3/vault/payment-tokens" => Some((
+                201,
+                json!({ "id": "tok1",
+                "payment_source": { "paypal": { "email_address": "jane@example.com" } } }),
+            )),
+            "DELETE /v3/vault/payment-tokens/tok1" => Some((204, json!(""))),
+            _ => None,
+        });
+        let paypal = stub.paypal(&clock());
+        let begun = paypal.begin_setup(&secret(), "https://a", "https://b", "setup-1", TIMEOUT).await.unwrap();
+        assert_eq!(begun.reference, "SET1");
+        assert!(begun.next_action.is_some_and(|action| action.approval_url.is_some()));
+        let method = paypal.set_up_method(&secret(), "SET1", TIMEOUT).await.unwrap();
+        assert_eq!((method.reference.as_str(), method.email.as_deref()), ("tok1", Some("j***@example.com")));
+        let made = stub.asked().pop().unwrap();
+        assert_eq!(made.body["payment_source"]["token"], json!({ "id": "SET1", "type": "SETUP_TOKEN" }));
+        assert_eq!(made.header("paypal-request-id"), Some("token-SET1"));
+        let unfinished = paypal.set_up_method(&secret(), "SET2", TIMEOUT).await;
+        assert!(matches!(unfinished, Err(MethodError::NotUsable(why)) if why.contains("payer_action_required")));
+        assert!(matches!(paypal.read_method(&secret(), "tok9", TIMEOUT).await, Err(MethodError::NotUsable(_))));
+        assert!(paypal.delete_method(&secret(), "tok1", TIMEOUT).await.is_ok());
+        assert!(paypal.delete_method(&secret(), "tok9", TIMEOUT).await.is_ok(), "gone is deleted");
+    }
+
     #[test]
     fn a_card_shows_its_brand_its_last_digits_and_its_end() {
         let card = json!({ "brand": "VISA", "last_digits": "1111", "expiry": "2027-02", "name": "J" });
-        let method = token(json!({ "id": "8kk8451t", "customer": { "id": "cust_1" }, "payment_source": { "card": card } })).unwrap();
+        let method =
+            token(json!({ "id": "8kk8451t", "customer": { "id": "cust_1" }, "payment_source": { "card": card } }))
+                .unwrap();
         assert_eq!((method.source, method.reference.as_str()), (Source::Card, "8kk8451t"));
         assert_eq!((method.brand.as_deref(), method.last4.as_deref()), (Some("VISA"), Some("1111")));
         assert_eq!((method.exp_month, method.exp_year), (Some(2), Some(2027)));

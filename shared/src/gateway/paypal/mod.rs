@@ -2,12 +2,13 @@
 //!
 //! `transport` sends and keeps the token, `object` reads what comes back, `classify` says what it means, `amount` knows
 //! PayPal's own currencies, `order` and `payout` pay, `refund` refunds, `lookup` searches the events that PayPal has made,
-//! `method` reads the vault, `event` and `signature` read and check webhooks. Sources: developer.paypal.com/docs/api and
+//! `aftermath` lists disputes, `method` reads the vault, `event` and `signature` read and check webhooks. Sources: developer.paypal.com/docs/api and
 //! /api/rest.
 //!
 //! There is no look-up by our own id at PayPal. Within its fence the look-up of a payment or refund is the same send
 //! under the same request id; afterwards only what PayPal told of it is left to be searched.
 
+mod aftermath;
 pub mod amount;
 mod classify;
 pub mod event;

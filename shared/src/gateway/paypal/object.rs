@@ -333,8 +333,36 @@ pub(super) struct Dispute {
     pub dispute_id: String,
     #[serde(default)]
     pub status: String,
+    #[serde(default)]
+    pub dispute_life_cycle_stage: Option<String>,
+    #[serde(default)]
+    pub dispute_amount: Option<Amount>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub dispute_outcome: DisputeOutcome,
     #[serde(default, deserialize_with = "or_default")]
     pub disputed_transactions: Vec<Disputed>,
+}
+
+/// How a dispute has ended.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct DisputeOutcome {
+    pub outcome_code: Option<String>,
+    pub amount_refunded: Option<Amount>,
+}
+
+/// A page of disputes.
+#[derive(Deserialize)]
+pub(super) struct Disputes {
+    #[serde(default, deserialize_with = "or_default")]
+    pub items: Vec<DisputeId>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub links: Vec<Link>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct DisputeId {
+    pub dispute_id: String,
 }
 
 #[derive(Default, Deserialize)]

@@ -176,8 +176,8 @@ fn path(order: &str) -> String {
 fn approved(payment: &Payment, reply: &Reply) -> Option<String> {
     let order: Order = reply.object()?;
     let unit = order.purchase_units.first().filter(|_| order.purchase_units.len() == 1)?;
-    let is_ours = unit.amount.as_ref()?.money() == Some(payment.money())
-        && unit.our_id().as_deref() == Some(payment.id.as_str());
+    let is_ours =
+        unit.amount.as_ref()?.money() == Some(payment.money()) && unit.our_id().as_deref() == Some(payment.id.as_str());
     (order.status == "APPROVED" && unit.payments.captures.is_empty() && is_ours).then_some(order.id)
 }
 

@@ -81,3 +81,6 @@ pub(super) fn seen(refund: RefundObject, now: Time) -> SeenRefund {
         created_at: created_at.unwrap_or(now),
     }
 }
+
+#[cfg(test)]
+mod tests;

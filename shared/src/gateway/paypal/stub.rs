@@ -71,11 +71,7 @@ impl Stub {
     }
 }
 
-fn serve(
-    mut stream: TcpStream,
-    answer: &impl Fn(&Asked) -> Option<(u16, Value)>,
-    log: &Mutex<Vec<Asked>>,
-) {
+fn serve(mut stream: TcpStream, answer: &impl Fn(&Asked) -> Option<(u16, Value)>, log: &Mutex<Vec<Asked>>) {
     let mut bytes = Vec::new();
     let mut part = [0_u8; 4096];
     let (head, from) = loop {

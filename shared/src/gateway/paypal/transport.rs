@@ -143,7 +143,7 @@ impl PayPal {
             return Ok(reply);
         }
         // Revoked before its time; the request did nothing.
-        self.forget(secret, &token).await;
+        self.forget(secret, &token, budget).await;
         let token = self.token(secret, budget).await?;
         self.send_once(&token, request, budget).await
     }
@@ -199,9 +199,10 @@ impl PayPal {
     }
 
     /// Drops a token that PayPal refuses, unless another task has replaced it.
-    async fn forget(&self, secret: &PayPalSecret, refused: &SecretString) {
+    async fn forget(&self, secret: &PayPalSecret, refused: &SecretString, budget: Budget) {
         let slot = self.slot(secret);
-        let mut slot = slot.lock().await;
+        let timeout = budget.left().unwrap_or_default();
+        let Ok(mut slot) = tokio::time::timeout(timeout, slot.lock()).await else { return };
         if slot.as_ref().is_some_and(|token| token.text.expose_secret() == refused.expose_secret()) {
             *slot = None;
         }

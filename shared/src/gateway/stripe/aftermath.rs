@@ -1,6 +1,5 @@
 //! What became of a PaymentIntent after it was paid: lists of its refunds and disputes, read to their end.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -8,20 +7,11 @@ use serde::de::DeserializeOwned;
 use super::object::{Dispute, Intent, Page};
 use super::{API_VERSION, Stripe, amount, classify, is_missing, transport};
 use crate::bounds;
-use crate::gateway::{Labels, Trouble};
+use crate::gateway::{Labels, SeenDisputes, Trouble};
 use crate::model::payment::Disputes;
 use crate::model::transition::Standing;
 use crate::money::Money;
 use crate::secrets::StripeSecret;
-
-/// The disputes of a payment.
-#[derive(Clone, Debug)]
-pub struct SeenDisputes {
-    /// How they stand, all of them together.
-    pub standing: Standing,
-    /// Their ids, and whether each has ended.
-    pub ended: BTreeMap<String, bool>,
-}
 
 impl Stripe {
     /// What a PaymentIntent carries; `None`: there is none, or it is another account's.

@@ -19,8 +19,8 @@ use std::time::Duration;
 use http::Method as Verb;
 
 use self::object::{Intent, Page, Refund};
-use self::transport::{Reply, Request};
 pub use self::transport::Stripe;
+use self::transport::{Reply, Request};
 pub use super::wire::http_client;
 use super::{Answer, Found, Outcome, Trouble};
 use crate::bounds;

@@ -210,7 +210,10 @@ fn a_payout_is_paid_when_its_item_is() {
         let answer = of_batch(batch("SUCCESS", item, None), true);
         assert_eq!((answer.outcome, answer.came_back), (outcome, came_back), "{item}");
         let seen = answer.seen.unwrap();
-        assert_eq!((seen.reference.as_str(), seen.money, seen.our_id), ("BAT1", Some(payable().money()), Some(payment_id())));
+        assert_eq!(
+            (seen.reference.as_str(), seen.money, seen.our_id),
+            ("BAT1", Some(payable().money()), Some(payment_id()))
+        );
     }
     let returned = of_batch(batch("SUCCESS", "RETURNED", None), true);
     assert!(matches!(returned.outcome, Outcome::Declined(_)) && returned.came_back);
@@ -242,7 +245,9 @@ fn a_payout_fails_by_the_name_of_its_error() {
 
 #[test]
 fn a_failure_counts_of_the_stored_batch_alone() {
-    for (status, item) in [("DENIED", "FAILED"), ("DENIED", "PENDING"), ("SUCCESS", "RETURNED"), ("CANCELED", "PENDING")] {
+    for (status, item) in
+        [("DENIED", "FAILED"), ("DENIED", "PENDING"), ("SUCCESS", "RETURNED"), ("CANCELED", "PENDING")]
+    {
         assert!(of_batch(batch(status, item, None), true).outcome.is_known(), "{status} {item}");
         let other = of_batch(batch(status, item, None), false);
         assert_eq!((other.outcome, other.seen), (Outcome::Unknown(Trouble::Undecided), None), "{status} {item}");
@@ -267,8 +272,10 @@ fn a_batch_that_shows_no_amount_yet_is_what_we_sent_under_our_id_and_nothing_els
 
 #[test]
 fn a_sentence_of_an_older_api_is_no_code_for_support() {
-    let error: ErrorBody =
-        serde_json::from_value(json!({ "name": "VALIDATION_ERROR", "details": [{ "issue": "x@example.com is invalid" }] })).unwrap();
+    let error: ErrorBody = serde_json::from_value(
+        json!({ "name": "VALIDATION_ERROR", "details": [{ "issue": "x@example.com is invalid" }] }),
+    )
+    .unwrap();
     assert_eq!(error.code().as_deref(), Some("VALIDATION_ERROR"));
 }
 

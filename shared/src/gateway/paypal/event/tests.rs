@@ -64,8 +64,11 @@ fn a_refund_names_its_capture_by_a_link() {
     assert_eq!((one.reference.as_str(), one.answer.outcome), ("REF1", Outcome::Succeeded));
     assert_eq!(one.created_at.seconds(), 1_800_000_000 + 8 * 3600);
 
-    let (reference, _, hint) = about("PAYMENT.CAPTURE.REVERSED", json!({ "id": "REF1", "status": "COMPLETED",
-        "amount": usd("500.00"), "custom_id": payment_id(), "links": up }));
+    let (reference, _, hint) = about(
+        "PAYMENT.CAPTURE.REVERSED",
+        json!({ "id": "REF1", "status": "COMPLETED",
+        "amount": usd("500.00"), "custom_id": payment_id(), "links": up }),
+    );
     let answer = answer(hint);
     assert_eq!((reference.as_str(), &answer.outcome, answer.came_back), ("CAP1", &Outcome::Succeeded, true));
     assert_eq!(answer.seen.unwrap().our_id, Some(payment_id()));
@@ -98,7 +101,8 @@ fn a_payouts_events_are_about_its_batch() {
         let (_, _, hint) = about(&format!("PAYMENT.PAYOUTS-ITEM.{kind}"), item(kind));
         assert!(matches!(answer(hint).outcome, Outcome::Declined(_) | Outcome::Canceled), "{kind}");
     }
-    let (reference, labels, hint) = about("PAYMENT.PAYOUTSBATCH.PROCESSING", json!({ "batch_header": header("PROCESSING") }));
+    let (reference, labels, hint) =
+        about("PAYMENT.PAYOUTSBATCH.PROCESSING", json!({ "batch_header": header("PROCESSING") }));
     assert_eq!((reference.as_str(), labels.payment_id), ("BAT1", Some(payment_id())));
     assert_eq!(answer(hint).outcome, Outcome::Pending);
     let (_, _, hint) = about("PAYMENT.PAYOUTSBATCH.DENIED", json!({ "batch_header": header("DENIED") }));

@@ -1,7 +1,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::gateway::paypal::stub::{Stub, TIMEOUT, capture, clock, issue, known, now, order, payment_id, receivable, secret, usd};
+use crate::gateway::paypal::stub::{
+    Stub, TIMEOUT, capture, clock, issue, known, now, order, payment_id, receivable, secret, usd,
+};
 use crate::model::movement::Movement;
 
 async fn send(stub: &Stub, payment: &Payment, order: Option<&str>) -> Answer {
@@ -10,9 +12,8 @@ async fn send(stub: &Stub, payment: &Payment, order: Option<&str>) -> Answer {
 
 #[tokio::test]
 async fn one_request_creates_and_captures_under_our_id() {
-    let stub = Stub::start(|asked| {
-        asked.line.contains("orders").then(|| (201, order("COMPLETED", &[capture("COMPLETED")])))
-    });
+    let stub =
+        Stub::start(|asked| asked.line.contains("orders").then(|| (201, order("COMPLETED", &[capture("COMPLETED")]))));
     let answer = send(&stub, &receivable(), None).await;
     assert_eq!(answer.outcome, Outcome::Succeeded);
     let seen = answer.seen.unwrap();
@@ -73,7 +74,10 @@ async fn an_order_that_is_approved_is_captured_and_another_one_never() {
         "POST /v2/checkout/orders/ORD1/capture" => {
             // Less than all of it.
             let capture = json!({ "id": "CAP1", "status": "COMPLETED", "amount": usd("500.00") });
-            Some((201, json!({ "id": "ORD1", "status": "COMPLETED", "purchase_units": [{ "payments": { "captures": [capture] } }] })))
+            Some((
+                201,
+                json!({ "id": "ORD1", "status": "COMPLETED", "purchase_units": [{ "payments": { "captures": [capture] } }] }),
+            ))
         }
         _ => None,
     });
@@ -155,7 +159,9 @@ async fn a_look_up_reads_what_is_known_and_executes_nothing() {
     let found = paypal.find(&secret(), Movement::Payment(&captured), Some("ORD1"), now(), &time).await;
     assert!(matches!(found, Found::Object(answer) if answer.outcome == Outcome::Pending));
     let found = paypal.find(&secret(), Movement::Payment(&fresh), Some("ORD1"), now(), &time).await;
-    assert!(matches!(found, Found::Object(answer) if matches!(answer.outcome, Outcome::Unknown(_)) && answer.begun.is_some()));
+    assert!(
+        matches!(found, Found::Object(answer) if matches!(answer.outcome, Outcome::Unknown(_)) && answer.begun.is_some())
+    );
     let found = paypal.cancel(&secret(), Movement::Payment(&captured), "CAP1", TIMEOUT).await;
     assert!(matches!(found, Found::Object(answer) if answer.outcome == Outcome::Pending));
     assert!(stub.lines().iter().all(|line| line.starts_with("GET ")));

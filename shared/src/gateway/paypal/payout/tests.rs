@@ -1,7 +1,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::gateway::paypal::stub::{Stub, TIMEOUT, batch, clock, header, issue, known as with_id, now, payable, payment_id, secret};
+use crate::gateway::paypal::stub::{
+    Stub, TIMEOUT, batch, clock, header, issue, known as with_id, now, payable, payment_id, secret,
+};
 use crate::model::movement::Movement;
 
 async fn send(stub: &Stub, payment: &Payment) -> Answer {
@@ -62,11 +64,14 @@ async fn a_batch_under_our_id_is_adopted_unless_it_has_failed() {
 
 #[tokio::test]
 async fn nothing_is_sent_once_a_batch_is_known_and_a_denied_one_has_failed() {
-    let stub = Stub::start(|asked| asked.line.starts_with("GET ").then(|| (200, batch("DENIED", "FAILED", Some("SELF_PAY_NOT_ALLOWED")))));
+    let stub = Stub::start(|asked| {
+        asked.line.starts_with("GET ").then(|| (200, batch("DENIED", "FAILED", Some("SELF_PAY_NOT_ALLOWED"))))
+    });
     let payment = with_id(payable(), "BAT1");
     assert!(Unsent::of(&payment, "vendor@example.com").is_none());
     let answer = send(&stub, &payment).await;
-    let failure = Failure { code: FailureCode::PaymentMethodInvalid, gateway_code: Some("SELF_PAY_NOT_ALLOWED".to_owned()) };
+    let failure =
+        Failure { code: FailureCode::PaymentMethodInvalid, gateway_code: Some("SELF_PAY_NOT_ALLOWED".to_owned()) };
     assert_eq!(answer.outcome, Outcome::Declined(failure));
     assert_eq!(stub.lines(), ["GET /v1/payments/payouts/BAT1"]);
 
@@ -78,7 +83,8 @@ async fn nothing_is_sent_once_a_batch_is_known_and_a_denied_one_has_failed() {
 #[tokio::test]
 async fn what_paypal_refuses_to_take_did_nothing() {
     let validation = json!({ "name": "VALIDATION_ERROR", "details": [{ "field": "items[0].receiver", "issue": "Receiver is invalid" }] });
-    let refused = |code, gateway_code: &str| Outcome::Refused(Failure { code, gateway_code: Some(gateway_code.to_owned()) });
+    let refused =
+        |code, gateway_code: &str| Outcome::Refused(Failure { code, gateway_code: Some(gateway_code.to_owned()) });
     let cases = [
         (422, issue("INSUFFICIENT_FUNDS"), refused(FailureCode::InsufficientFunds, "INSUFFICIENT_FUNDS")),
         (400, validation, refused(FailureCode::PaymentMethodInvalid, "VALIDATION_ERROR")),

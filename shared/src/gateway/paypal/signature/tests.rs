@@ -170,7 +170,8 @@ async fn a_chain_may_come_with_its_intermediate() {
     let middle_key = KeyPair::generate().unwrap();
     let middle_pem = middle.signed_by(&middle_key, &Issuer::new(root, root_key)).unwrap().pem();
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
-    let leaf = params(&["messageverificationcerts.paypal.com"]).signed_by(&key, &Issuer::new(middle, middle_key)).unwrap();
+    let leaf =
+        params(&["messageverificationcerts.paypal.com"]).signed_by(&key, &Issuer::new(middle, middle_key)).unwrap();
     let chained = Authority { root: root_pem, leaf: format!("{}{middle_pem}", leaf.pem()), key };
     assert_eq!(verify(&chained, |_| ()).await, Ok(()));
     let alone = Authority { leaf: leaf.pem(), ..chained };
@@ -206,7 +207,8 @@ fn certificates_come_from_paypals_hosts_alone() {
         assert!(strict.source(url).is_err(), "{url}");
     }
     let root = paypals().root;
-    let simulated = Verifier::new(http, Clock::simulated(now())).trusting(&root, "http://127.0.0.1:9012").unwrap().trust;
+    let simulated =
+        Verifier::new(http, Clock::simulated(now())).trusting(&root, "http://127.0.0.1:9012").unwrap().trust;
     assert!(simulated.source(&format!("http://127.0.0.1:9012{CERT}")).is_ok());
     assert!(simulated.source(&format!("http://127.0.0.1:1{CERT}")).is_ok(), "any port");
     assert!(simulated.source(&format!("https://127.0.0.1:9012{CERT}")).is_err(), "its own scheme");

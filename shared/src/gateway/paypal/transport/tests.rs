@@ -115,13 +115,12 @@ async fn a_connection_that_is_lost_leaves_the_outcome_open_and_one_that_is_refus
 #[tokio::test]
 async fn every_request_of_a_send_shares_its_time() {
     let stub = Stub::start(|asked| {
-        std::thread::sleep(Duration::from_millis(120));
+        std::thread::sleep(Duration::from_millis(600));
         asked.line.contains("orders").then(|| (200, order("COMPLETED", &[capture("COMPLETED")])))
     });
     let payment = receivable();
-    let started = Instant::now();
-    let timeout = Duration::from_millis(180);
+    // Enough for each of the two, and not for both.
+    let timeout = Duration::from_millis(1_000);
     let answer = stub.paypal(&clock()).send(&secret(), Movement::Payment(&payment), None, timeout).await;
     assert_eq!(answer.outcome, Outcome::Unknown(Trouble::Lost));
-    assert!(started.elapsed() < Duration::from_millis(230), "{:?}", started.elapsed());
 }
