@@ -44,11 +44,11 @@ pub fn payment(payment: &Payment, next_action: Option<&NextAction>) -> Value {
             members.insert("failure".to_owned(), json!({ "code": failure.code }));
         }
         if let Some(action) = next_action {
-            let mut view = json!({ "type": action.kind, "expires_at": waits_until(payment) });
-            let needed = [("client_secret", &action.client_secret), ("approval_url", &action.approval_url)];
-            for (name, value) in needed.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))) {
-                view[name] = json!(value);
-            }
+            let (name, key) = match action {
+                NextAction::ClientSecret(secret) => ("client_secret", secret),
+                NextAction::ApprovalUrl(url) => ("approval_url", url),
+            };
+            let view = json!({ "type": action.kind(), name: key, "expires_at": waits_until(payment) });
             members.insert("next_action".to_owned(), view);
         }
     }

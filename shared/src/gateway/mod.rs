@@ -188,7 +188,7 @@ pub struct Answer {
     pub seen: Option<Seen>,
     /// What stands for it there before it has an id of its own, and above it afterwards: a PayPal order, whose capture
     /// is the payment. It is compared like `seen`, and its id is no reference.
-    pub begun: Option<Seen>,
+    pub begun: Option<Box<Seen>>,
     /// What was paid with it has come back since: reversed by PayPal, or by whom it was paid to.
     pub came_back: bool,
     /// What the customer needs to act; never stored.
@@ -230,20 +230,29 @@ impl Answer {
     }
 }
 
-/// What the customer needs to act.
+/// What the customer needs to act. Whoever has it can finish the payment: never stored, never logged.
 #[derive(Clone, PartialEq, Eq)]
-pub struct NextAction {
+pub enum NextAction {
+    /// For Stripe's own client library.
+    ClientSecret(String),
+    /// Where the customer approves at PayPal.
+    ApprovalUrl(String),
+}
+
+impl NextAction {
     /// What to do with it.
-    pub kind: &'static str,
-    /// For the gateway's own client library. Whoever has it can finish the payment: never stored, never logged.
-    pub client_secret: Option<String>,
-    /// Where the customer approves, at the gateway; no less a secret.
-    pub approval_url: Option<String>,
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::ClientSecret(_) => "stripe_confirm_payment",
+            Self::ApprovalUrl(_) => "paypal_approve",
+        }
+    }
 }
 
 impl std::fmt::Debug for NextAction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NextAction").field("kind", &self.kind).finish_non_exhaustive()
+        f.debug_tuple("NextAction").field(&self.kind()).finish_non_exhaustive()
     }
 }
 

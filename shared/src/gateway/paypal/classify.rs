@@ -381,11 +381,7 @@ pub(super) fn says(reply: &Reply, word: &str) -> bool {
 /// Where the customer approves.
 pub(super) fn approval(links: &[Link]) -> Option<NextAction> {
     let link = links.iter().find(|link| ["payer-action", "approve"].contains(&link.rel.as_str()))?;
-    link.href.starts_with("https://").then(|| NextAction {
-        kind: "paypal_approve",
-        client_secret: None,
-        approval_url: Some(link.href.clone()),
-    })
+    link.href.starts_with("https://").then(|| NextAction::ApprovalUrl(link.href.clone()))
 }
 
 /// What an order says. It may be completed although its capture was declined or is pending: the capture decides.
@@ -416,7 +412,7 @@ pub(super) fn order(order: &Order) -> Answer {
         // Without a capture, whatever its status, it says nothing yet.
         _ => Answer::without_object(Outcome::Unknown(Trouble::Undecided), false),
     };
-    Answer { begun: Some(begun), ..answer }
+    Answer { begun: Some(Box::new(begun)), ..answer }
 }
 
 /// Of several captures the one that moved money decides, then the one that may.

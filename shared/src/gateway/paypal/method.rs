@@ -230,7 +230,7 @@ mod tests {
         let paypal = stub.paypal(&clock());
         let begun = paypal.begin_setup(&secret(), "https://a", "https://b", "setup-1", TIMEOUT).await.unwrap();
         assert_eq!(begun.reference, "SET1");
-        assert!(begun.next_action.is_some_and(|action| action.approval_url.is_some()));
+        assert!(matches!(begun.next_action, Some(NextAction::ApprovalUrl(_))));
         let method = paypal.set_up_method(&secret(), "SET1", TIMEOUT).await.unwrap();
         assert_eq!((method.reference.as_str(), method.email.as_deref()), ("tok1", Some("j***@example.com")));
         let made = stub.asked().pop().unwrap();

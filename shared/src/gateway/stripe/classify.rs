@@ -150,8 +150,7 @@ pub(super) fn intent(intent: &Intent) -> Answer {
 }
 
 fn next_action(intent: &Intent) -> Option<NextAction> {
-    let client_secret = intent.client_secret.clone()?;
-    Some(NextAction { kind: "stripe_confirm_payment", client_secret: Some(client_secret), approval_url: None })
+    intent.client_secret.clone().map(NextAction::ClientSecret)
 }
 
 fn code(error: &ApiError) -> Option<String> {
@@ -318,7 +317,7 @@ mod tests {
         );
         let answer = create(&Reply::of(402, None, &body));
         assert_eq!(answer.outcome, Outcome::RequiresAction);
-        assert_eq!(answer.next_action.and_then(|action| action.client_secret).as_deref(), Some("pi_1_secret_x"));
+        assert_eq!(answer.next_action, Some(NextAction::ClientSecret("pi_1_secret_x".to_owned())));
         assert_eq!(answer.seen.map(|seen| seen.reference).as_deref(), Some("pi_1"));
     }
 
