@@ -1,19 +1,39 @@
-//! What became of a capture after it was paid: its disputes (developer.paypal.com/docs/api/customer-disputes/v1).
+//! What became of a capture after it was paid: whose it is, and its disputes
+//! (developer.paypal.com/docs/api/customer-disputes/v1).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::object::{Dispute, Disputes as Page};
+use super::object::{Capture, Dispute, Disputes as Page, labels};
 use super::transport::{Budget, Request, segment};
 use super::{PayPal, classify};
 use crate::bounds;
-use crate::gateway::{SeenDisputes, Trouble};
+use crate::gateway::{Labels, SeenDisputes, Trouble};
 use crate::model::payment::Disputes;
 use crate::model::transition::Standing;
 use crate::money::Money;
 use crate::secrets::PayPalSecret;
 
 impl PayPal {
+    /// What a capture carries; `None`: there is none, or it is another account's.
+    ///
+    /// # Errors
+    /// Why PayPal did not say.
+    pub async fn labels(
+        &self,
+        secret: &PayPalSecret,
+        capture: &str,
+        timeout: Duration,
+    ) -> Result<Option<Labels>, Trouble> {
+        let path = format!("/v2/payments/captures/{}", segment(capture));
+        let reply = self.send_request(secret, &Request::get(&path), Budget::of(timeout)).await?;
+        if classify::is_missing(&reply) {
+            return Ok(None);
+        }
+        let capture: Capture = reply.object().ok_or_else(|| classify::trouble(&reply))?;
+        Ok(Some(labels([capture.custom_id.as_ref(), capture.invoice_id.as_ref()])))
+    }
+
     /// How the disputes of a capture of `money` stand, all of them together. What was lost in another currency can't be
     /// compared, and counts as all of it.
     ///
@@ -72,7 +92,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::gateway::paypal::stub::{Stub, TIMEOUT, clock, receivable, secret, usd};
+    use crate::gateway::paypal::stub::{Stub, TIMEOUT, capture, clock, payment_id, receivable, secret, usd};
+
+    #[tokio::test]
+    async fn a_capture_says_whose_it_is() {
+        let stub = Stub::start(|asked| asked.line.ends_with("CAP1").then(|| (200, capture("COMPLETED"))));
+        let paypal = stub.paypal(&clock());
+        let found = paypal.labels(&secret(), "CAP1", TIMEOUT).await.unwrap().unwrap();
+        assert_eq!(found.payment_id, Some(payment_id()));
+        assert_eq!(paypal.labels(&secret(), "CAP2", TIMEOUT).await.unwrap(), None);
+    }
 
     #[tokio::test]
     async fn disputes_are_read_one_by_one_and_stand_together() {

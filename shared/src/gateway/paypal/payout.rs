@@ -6,6 +6,7 @@
 //! counts only of the batch that is in our books. The request id, which PayPal documents for payouts too, was seen to
 //! have no effect.
 
+use http::Method as Verb;
 use serde_json::{Value, json};
 
 use super::classify::{self, Known};
@@ -108,9 +109,9 @@ impl PayPal {
             return found(&reply, |found: &Batch| classify::batch(found, known));
         };
         let cancel = format!("/v1/payments/payouts-item/{}/cancel", segment(&item));
-        let body = json!({});
+        let request = Request { verb: Verb::POST, ..Request::get(&cancel) };
         // Canceled before, claimed meanwhile, or no answer: only the batch says which.
-        let confirmed = match self.send_request(secret, &Request::post(&cancel, &body, None), budget).await {
+        let confirmed = match self.send_request(secret, &request, budget).await {
             Ok(reply) => reply.is_success() || classify::says(&reply, "ITEM_ALREADY_CANCELLED"),
             Err(_) => false,
         };

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::Method as Verb;
+use http::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -160,6 +161,9 @@ impl PayPal {
         }
         if let Some(body) = request.body {
             builder = builder.json(body).header("Prefer", "return=representation");
+        } else if request.verb == Verb::POST {
+            // Without a body too it must be JSON.
+            builder = builder.header(CONTENT_TYPE, "application/json").body("");
         }
         if let Some(key) = request.key {
             builder = builder.header("PayPal-Request-Id", key);

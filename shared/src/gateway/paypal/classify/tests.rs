@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::table::PAYOUT;
 use super::*;
+use crate::gateway::paypal::object::ErrorBody;
 use crate::gateway::paypal::stub::{batch, capture, header, issue, order, payable, payment_id, usd};
 
 fn create(status: u16, body: &Value) -> Answer {
@@ -113,6 +115,8 @@ fn a_decline_is_named_by_what_can_be_done_about_it() {
         assert_eq!((code(&answer.outcome), answer.again), (Some(failure), false), "{word}");
         assert_eq!(answer.gateway_code.as_deref(), Some(word));
     }
+    let new = create(422, &issue("AN_ISSUE_OF_TOMORROW")).outcome;
+    assert!(matches!(new, Outcome::Refused(_)), "of an earlier send it says nothing");
     let mut with_link = issue("PAYER_ACTION_REQUIRED");
     with_link["links"] = json!([{ "href": "https://www.paypal.com/x", "rel": "payer-action" }]);
     let answer = create(422, &with_link);

@@ -121,6 +121,8 @@ async fn an_unclaimed_payout_is_canceled_and_any_other_is_what_it_is() {
         let found = stub.paypal(&clock()).cancel(&secret(), Movement::Payment(&payment), "BAT1", TIMEOUT).await;
         let Found::Object(answer) = found else { panic!("{found:?}") };
         assert_eq!(Some(answer.outcome), outcome);
+        let asked = stub.asked().into_iter().find(|asked| asked.line.ends_with("/cancel")).unwrap();
+        assert_eq!((asked.header("content-type"), &asked.body), (Some("application/json"), &json!("")));
     }
     let stub = Stub::start(|asked| asked.line.starts_with("GET ").then(|| (200, batch("SUCCESS", "SUCCESS", None))));
     let payment = with_id(payable(), "BAT1");
