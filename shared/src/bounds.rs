@@ -97,6 +97,10 @@ pub const CERTIFICATE_SLOTS: usize = 16;
 /// A certificate with what is above it, bytes.
 pub const CERTIFICATE_BYTES: usize = 64 * 1024;
 
+/// How long an alert's commit waits for the address that the alert is to carry: much less than [`SETTLE_RESERVE`], since
+/// no settlement may fail for it.
+pub const ALERT_ADDRESS: Duration = Duration::from_millis(500);
+
 /// When recovery first looks at a reservation.
 pub const FIRST_CHECK: Duration = Duration::from_secs(60);
 
