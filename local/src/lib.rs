@@ -10,6 +10,7 @@ pub mod permissions;
 pub mod runtime_api;
 pub mod secrets_manager;
 pub mod seed;
+mod simulator;
 pub mod stack;
 pub mod stripe;
 pub mod tables;
