@@ -19,7 +19,7 @@ impl PayPal {
     }
 
     /// Sends all of the account's events to `url` from now on, signed for the webhook `id`; another id for the same
-    /// `url` takes the place of the one before. To be called within a Tokio runtime, once the simulator is served.
+    /// `url` takes the place of the one before. To be called within a Tokio runtime, after [`super::serve`].
     pub fn add_webhook(&self, account: &str, url: &str, id: &str) {
         let Some(notary) = self.notary() else { return };
         let [id, account, url] = [id, account, url].map(str::to_owned);

@@ -1,4 +1,5 @@
-//! PayPal's errors, as they stand on the wire.
+//! PayPal's errors, as they stand on the wire. Details have no description: PayPal's differ from one operation to
+//! another, and nobody may rely on them.
 
 use serde_json::{Value, json};
 
@@ -45,24 +46,23 @@ impl ApiError {
     /// An issue, with the status that it always has.
     pub fn issue(issue: &str) -> Self {
         let status = issue::find(issue).map_or(422, |(status, _)| status);
-        Self::details(status, vec![json!({ "issue": issue, "description": issue::describe(issue) })])
+        Self::details(status, vec![json!({ "issue": issue })])
     }
 
     /// An issue of a field in the body.
     pub fn field(issue: &str, field: &str, value: &str) -> Self {
         let status = issue::find(issue).map_or(422, |(status, _)| status);
-        let detail = json!({ "field": field, "value": value, "location": "body", "issue": issue,
-                             "description": issue::describe(issue) });
+        let detail = json!({ "field": field, "value": value, "location": "body", "issue": issue });
         Self::details(status, vec![detail])
     }
 
     /// What the schema refuses.
     pub fn schema(violations: &[Violation]) -> Self {
         let details = violations.iter().map(|violation| {
-            let mut detail = json!({ "field": violation.pointer, "location": violation.location,
-                                     "issue": violation.issue, "description": issue::describe(violation.issue) });
-            if let (Some(value), Some(members)) = (&violation.value, detail.as_object_mut()) {
-                members.insert("value".to_owned(), json!(value));
+            let mut detail = json!({ "field": violation.pointer, "issue": violation.issue });
+            if let Some(members) = detail.as_object_mut() {
+                members.extend(violation.location.map(|location| ("location".to_owned(), json!(location))));
+                members.extend(violation.value.as_ref().map(|value| ("value".to_owned(), json!(value))));
             }
             detail
         });

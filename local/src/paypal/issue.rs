@@ -127,7 +127,7 @@ pub(super) fn find(issue: &str) -> Option<(u16, &'static str)> {
     ISSUES.iter().find_map(|(status, names)| Some((*status, *names.iter().find(|name| **name == issue)?)))
 }
 
-/// Words for an issue; PayPal's own change, and nobody may read them.
+/// Words for an error of Payouts; PayPal's own change, and nobody may read them.
 pub(super) fn describe(issue: &str) -> String {
     let words = issue.to_lowercase().replace('_', " ");
     let mut letters = words.chars();

@@ -106,6 +106,11 @@ pub(super) fn execute(
         }
         _ => {}
     }
+    if matches!(parts.as_slice(), ["v2", "checkout", "orders", _]) {
+        call.only_query(&["fields"]).map_err(|violation| ApiError::schema(&[violation]))?;
+    } else if matches!(parts.as_slice(), ["v2", ..] | ["v3", "vault", _, _]) {
+        call.only_query(&[]).map_err(|violation| ApiError::schema(&[violation]))?;
+    }
     let body = match (call.verb.as_str(), parts.as_slice()) {
         ("POST", ["v1", "payments", "payouts-item", id, "cancel"]) => {
             nothing(call)?;

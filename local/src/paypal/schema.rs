@@ -37,15 +37,21 @@ pub(super) const fn may(name: &'static str, shape: &'static Shape) -> Field {
 #[derive(Clone, Debug)]
 pub(super) struct Violation {
     pub pointer: String,
-    pub location: &'static str,
+    /// `body` or `query`; PayPal has no word for a header.
+    pub location: Option<&'static str>,
     pub value: Option<String>,
     pub issue: &'static str,
 }
 
 impl Violation {
+    /// Of a header.
+    pub fn header(name: &str, value: Option<&str>, issue: &'static str) -> Self {
+        Self { pointer: name.to_owned(), location: None, value: value.map(str::to_owned), issue }
+    }
+
     /// Of a parameter in the query.
     pub fn query(name: &str, value: &str, issue: &'static str) -> Self {
-        Self { pointer: name.to_owned(), location: "query", value: Some(value.to_owned()), issue }
+        Self { pointer: name.to_owned(), location: Some("query"), value: Some(value.to_owned()), issue }
     }
 }
 
@@ -63,7 +69,7 @@ fn visit(shape: &Shape, value: &Value, pointer: &str, found: &mut Vec<Violation>
             Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
             _ => None,
         };
-        found.push(Violation { pointer, location: "body", value, issue });
+        found.push(Violation { pointer, location: Some("body"), value, issue });
     };
     match (shape, value) {
         (Shape::Text(min, max, form), Value::String(text)) => {
@@ -91,7 +97,7 @@ fn visit(shape: &Shape, value: &Value, pointer: &str, found: &mut Vec<Violation>
                     Some(member) => visit(field.shape, member, &pointer, found),
                     None if field.required => {
                         let issue = "MISSING_REQUIRED_PARAMETER";
-                        found.push(Violation { pointer, location: "body", value: None, issue });
+                        found.push(Violation { pointer, location: Some("body"), value: None, issue });
                     }
                     None => {}
                 }
@@ -127,6 +133,11 @@ pub(super) fn is_id(text: &str) -> bool {
 
 pub(super) fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A number of things, at least one.
+pub(super) fn is_quantity(text: &str) -> bool {
+    is_digits(text) && !text.starts_with('0')
 }
 
 pub(super) fn is_email(text: &str) -> bool {

@@ -22,20 +22,24 @@ const TOKEN: &str = "/v1/oauth2/token";
 /// Real time between looks at what has come due.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Serves until the process ends.
-pub async fn serve(paypal: PayPal, listener: TcpListener) {
+/// Serves until the process ends. Its address is known as soon as this returns, before anything is served.
+pub fn serve(paypal: PayPal, listener: TcpListener) -> impl Future<Output = ()> + Send {
     if let Ok(address) = listener.local_addr() {
         paypal.state().base = format!("http://{address}");
     }
-    let ticking = paypal.clone();
-    tokio::spawn(async move {
+    async move {
         let mut ticks = tokio::time::interval(TICK);
-        loop {
-            ticks.tick().await;
-            ticking.tick();
+        let ticking = async {
+            loop {
+                ticks.tick().await;
+                paypal.tick();
+            }
+        };
+        tokio::select! {
+            () = server::serve(paypal.clone(), listener) => {}
+            () = ticking => {}
         }
-    });
-    server::serve(paypal, listener).await;
+    }
 }
 
 /// A request as it came.
@@ -193,9 +197,8 @@ impl PayPal {
         };
         let length = call.request_id.as_ref().map_or(0, String::len);
         if call.rule().is_some_and(|rule| length > rule.max_length()) {
-            let pointer = "PayPal-Request-Id".to_owned();
-            let issue = "INVALID_STRING_LENGTH";
-            return Err(ApiError::schema(&[Violation { pointer, location: "header", value: None, issue }]));
+            let violation = Violation::header("PayPal-Request-Id", None, "INVALID_STRING_LENGTH");
+            return Err(ApiError::schema(&[violation]));
         }
         match request.header("paypal-mock-response").filter(|_| call.is_mockable()) {
             Some(header) => Err(mocked(header)),
@@ -228,9 +231,8 @@ fn mocked(header: &str) -> ApiError {
         Some((500.., name)) => ApiError::status(if name == "SERVICE_UNAVAILABLE" { 503 } else { 500 }),
         Some((_, issue)) => ApiError::issue(issue),
         None => {
-            let (pointer, value) = ("PayPal-Mock-Response".to_owned(), Some(header.to_owned()));
-            let issue = "INVALID_PARAMETER_VALUE";
-            ApiError::schema(&[Violation { pointer, location: "header", value, issue }])
+            let violation = Violation::header("PayPal-Mock-Response", Some(header), "INVALID_PARAMETER_VALUE");
+            ApiError::schema(&[violation])
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::schema::Shape::{Flag, List, Object, OneOf, Text};
 use super::schema::{
-    Field, Shape, any, is_digits, is_email, is_id, is_language, is_month, is_number, is_url, may, must,
+    Field, Shape, any, is_digits, is_email, is_id, is_language, is_month, is_number, is_quantity, is_url, may, must,
 };
 
 const CURRENCY_CODE: Shape = Text(3, 3, any);
@@ -92,7 +92,7 @@ const BREAKDOWN: Shape = Object(&[
 const ITEM: Shape = Object(&[
     must("name", &TEXT_127),
     must("unit_amount", &MONEY),
-    must("quantity", &Text(1, 10, is_digits)),
+    must("quantity", &Text(1, 10, is_quantity)),
     may("tax", &MONEY),
     may("description", &Text(0, 127, any)),
     may("sku", &Text(0, 127, any)),

@@ -172,8 +172,15 @@ async fn state_in_a_file_outlives_the_simulator() {
     let open = |clock| PayPal::open(clock, &path).unwrap();
     let api = Api::start_with(open).await;
     let capture = api.paid("1").await;
+    let item = json!({ "recipient_type": "EMAIL", "receiver": "a@example.com",
+                       "amount": { "value": "10.00", "currency": "USD" } });
+    let batch = json!({ "sender_batch_header": { "sender_batch_id": "b1" }, "items": [item] });
+    assert_eq!(api.post("/v1/payments/payouts", None, &batch).await.0, 201);
     let api = Api::start_with(open).await;
     assert_eq!(api.get(&format!("/v2/payments/captures/{capture}")).await.1["status"], "COMPLETED");
+    assert_eq!(api.post("/v1/payments/payouts", None, &batch).await.0, 400, "the batch is known");
+    api.clock.advance(Duration::from_secs(20));
+    assert_eq!(api.paypal.books(ACCOUNT).items[0].status, crate::paypal::ItemStatus::Success);
     assert_eq!(api.pay("1", "paypal_ok").await.0, 200, "the request id is known");
     assert_eq!(api.captured(), 2500);
     std::fs::remove_file(&path).unwrap();

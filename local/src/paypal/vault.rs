@@ -106,7 +106,7 @@ pub(super) fn create_setup(state: &mut State, call: &Call) -> Result<Answer, Api
     }
     if source.get("paypal").is_none() {
         let pointer = "/payment_source/paypal".to_owned();
-        let violation = Violation { pointer, location: "body", value: None, issue: "MISSING_REQUIRED_PARAMETER" };
+        let violation = Violation { pointer, location: Some("body"), value: None, issue: "MISSING_REQUIRED_PARAMETER" };
         return Err(ApiError::schema(&[violation]));
     }
     let url = |name: &str| text(&source, &format!("/paypal/experience_context/{name}")).is_some();
