@@ -137,7 +137,7 @@ pub(super) fn check(header: &Value, requests: &[Value]) -> Result<Vec<Money>, Ap
         }
         let value = text(request, "/amount/value").unwrap_or_default();
         let currency = text(request, "/amount/currency").unwrap_or_default();
-        if currency == "RUB" || matches!(currency, "BRL" | "MYR" | "THB") {
+        if matches!(currency, "BRL" | "MYR" | "RUB" | "THB") {
             let message = "The sender can't hold a balance in this currency.";
             return Err(ApiError::payouts(400, "NON_HOLDING_CURRENCY", message));
         }
