@@ -61,6 +61,9 @@ impl Permissions {
     /// Notes that it is used; `Err`: what it may not do.
     fn take(&self, wanted: Vec<Grant>) -> Result<(), Grant> {
         let mut used = self.0.used.lock().unwrap_or_else(PoisonError::into_inner);
+        // A request that is not understood needs what nobody has.
+        let wanted =
+            if wanted.is_empty() { vec![Grant::new("an unknown request", "an unknown resource")] } else { wanted };
         for grant in wanted {
             if !self.0.granted.contains(&grant) {
                 return Err(grant);
@@ -74,9 +77,11 @@ impl Permissions {
     fn needed(&self, target: &str, body: &Value) -> Vec<Grant> {
         let (service, operation) = target.split_once('.').unwrap_or_default();
         if service == "secretsmanager" {
-            let granted = self.0.granted.iter().find(|grant| grant.action == format!("secretsmanager:{operation}"));
-            let resource = granted.map_or("a secret", |grant| grant.resource.as_str());
-            return vec![Grant::new(&format!("secretsmanager:{operation}"), resource)];
+            let action = format!("secretsmanager:{operation}");
+            let secret = body.get("SecretId").and_then(Value::as_str).unwrap_or_default();
+            let mut granted = self.0.granted.iter().filter(|grant| grant.action == action);
+            let granted = granted.find(|grant| is_of(&grant.resource, secret));
+            return vec![granted.cloned().unwrap_or_else(|| Grant::new(&action, secret))];
         }
         let on = |action: &str, table: &str| {
             let table = self.0.tables.get(table).map_or(table, String::as_str);
@@ -110,6 +115,17 @@ impl Permissions {
         }
     }
 }
+
+/// Whether a secret's ARN, which is its name and six random characters, has the form of a granted resource.
+fn is_of(resource: &str, secret: &str) -> bool {
+    let form = resource.split_once(":secret:${SecretsPrefix}").and_then(|(_, form)| form.strip_suffix("-??????"));
+    let Some((before, after)) = form.and_then(|form| form.split_once('*')) else { return false };
+    let named = secret.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(before)?.strip_suffix(after));
+    named.is_some_and(|tenant| !tenant.is_empty())
+}
+
+/// The secrets' prefix, which no local stack sets otherwise.
+const PREFIX: &str = "passerelle";
 
 #[derive(Debug)]
 struct Guarded {

@@ -154,7 +154,11 @@ impl Shared {
 async fn serve(listener: TcpListener, router: Router) {
     let mut connections = JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, for instance: not at once again.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
         let service = TowerToHyperService::new(router.clone());
         connections.spawn(async move {
             // A process that is ended hangs up.

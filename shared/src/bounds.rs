@@ -66,6 +66,10 @@ pub const STRIPE_KEY: Duration = Duration::from_hours(24);
 /// Re-sends stop this long after the first send, well before the key may be forgotten.
 pub const STRIPE_RESEND: Duration = Duration::from_hours(20);
 
+/// How long an alert's commit waits for the address that the alert is to carry: much less than [`SETTLE_RESERVE`], since
+/// no settlement may fail for it.
+pub const ALERT_ADDRESS: Duration = Duration::from_millis(500);
+
 /// When recovery first looks at a reservation.
 pub const FIRST_CHECK: Duration = Duration::from_secs(60);
 

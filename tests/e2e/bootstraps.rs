@@ -62,16 +62,16 @@ struct Function {
 impl Function {
     /// Starts the one of a folder.
     async fn start(world: &World, folder: &str) -> Self {
-        Self::run(Command::new(BUILT.join(folder)), world).await
+        Self::run(Command::new(BUILT.join(folder)), world, "trace").await
     }
 
-    async fn run(mut command: Command, world: &World) -> Self {
+    async fn run(mut command: Command, world: &World, level: &str) -> Self {
         // A file that has no name any more.
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(uuid::Uuid::new_v4().to_string());
         let log = File::options().read(true).append(true).create(true).open(&path).unwrap();
         fs::remove_file(&path).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log.try_clone().unwrap());
-        let environment = Environment::of(&world.stack).with("LOG_LEVEL", "trace");
+        let environment = Environment::of(&world.stack).with("LOG_LEVEL", level);
         let bootstrap = Bootstrap::start(command, &environment).await.unwrap();
         Self { bootstrap, log }
     }
@@ -169,6 +169,20 @@ async fn every_function_of_the_template_starts_as_it_is_built_and_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_heads_of_audit_chains_are_logged_with_their_ids_when_nothing_but_errors_is() {
+    let world = world().await;
+    let mut pay = Function::run(Command::new(BUILT.join("pay")), &world, "error").await;
+    assert_eq!(pay.answers(&sample("pay")).await.0, 201);
+    let log = pay.end().await;
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<&Value> = lines.iter().filter(|line| line["_aws"].is_null()).collect();
+    assert_eq!(lines.iter().map(|line| &line["message"]).collect::<Vec<_>>(), ["audit head", "audit head"]);
+    for line in lines {
+        assert_eq!((&line["span"]["trace_id"], &line["span"]["tenant_id"]), (&json!(TRACE), &json!("acme")), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_built_functions_pay_and_refund_what_the_samples_say() {
     let world = world().await;
     let mut pay = Function::start(&world, "pay").await;
@@ -251,7 +265,7 @@ async fn a_panic_fails_its_own_event_and_the_next_one_is_answered() {
     let world = world().await;
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "bootstraps::function_that_panics", "--ignored", "--nocapture"]);
-    let mut function = Function::run(command, &world).await;
+    let mut function = Function::run(command, &world, "trace").await;
     for _ in 0..2 {
         // API Gateway answers 500 to an event that failed.
         let error = function.invoke(&reading("/panic")).await.unwrap_err();

@@ -1,5 +1,6 @@
 //! Metrics: what happened is reported once, in lines that CloudWatch understands.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -101,7 +102,8 @@ async fn whatever_changes_the_books_is_reported_once_whoever_brought_it_about() 
     world.execute().await;
     let said = lines.take();
     assert_eq!(Lines::of(&said, "Payments", &["Outcome"]), [json!(["paid", 1])]);
-    assert_eq!(Lines::of(&said, "Unsettled", &["OldestUnsettledAge"]), [json!([0, 0])]);
+    // As the run found it.
+    assert_eq!(Lines::of(&said, "Unsettled", &["OldestUnsettledAge"]), [json!([600, 1])]);
 
     // A decline, and the alert about it.
     let broke = world.method("pm_card_visa_chargeDeclinedInsufficientFunds", json!({})).await;
@@ -128,6 +130,55 @@ async fn whatever_changes_the_books_is_reported_once_whoever_brought_it_about() 
         [json!(["stripe", "done", 1]), json!(["stripe", "seen", 1])]
     );
     assert_eq!(Lines::of(&said, "Refunds", &["Outcome"]), Vec::<Value>::new());
+
+    // The refund comes back: the payment is paid again, which it was counted as before.
+    let reference = refund.body["gateway_refund_id"].as_str().unwrap();
+    world.stack.stripe.finish_refund(reference, false);
+    world.told(&world.events(&["refund.failed"])[0]).await;
+    let said = lines.take();
+    assert_eq!(Lines::of(&said, "Refunds", &["Outcome"]), [json!(["failed", 1])]);
+    assert_eq!(world.payment(paid.body["id"].as_str().unwrap()).await["status"], json!("paid"));
+    assert_eq!(Lines::of(&said, "Payments", &["Outcome"]), Vec::<Value>::new());
+    assert_eq!(Lines::of(&said, "AmountMinor", &["Movement"]), Vec::<Value>::new());
+}
+
+/// Metric and dimension names of the template's alarms on metrics of our own.
+fn alarmed() -> BTreeSet<(String, Vec<String>)> {
+    let template = include_str!("../../template.yaml");
+    let resources = template.split("Type: AWS::CloudWatch::Alarm").skip(1);
+    let ours = resources.filter_map(|alarm| alarm.split_once("Namespace: !Ref AWS::StackName")).map(|(_, alarm)| {
+        let alarm = alarm.split("\n\n").next().unwrap();
+        let after = |mark: &str| -> Vec<String> {
+            let places = alarm.split(mark).skip(1);
+            places.map(|rest| rest.split([',', '\n']).next().unwrap().trim().to_owned()).collect()
+        };
+        (after("MetricName:").remove(0), after("{ Name:"))
+    });
+    ours.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_alarm_on_a_metric_of_ours_looks_at_one_that_is_written() {
+    let alarmed = alarmed();
+    assert_eq!(alarmed.len(), 3, "{alarmed:?}");
+    let lines = Lines::default();
+    let metrics = Metrics::to(NAMESPACE, lines.clone());
+    let world = World::with(|options| options.metrics = metrics).await;
+    world.paid().await;
+    world.told(&world.events(&["payment_intent.succeeded"])[0]).await;
+    world.execute().await;
+    let mut written = BTreeSet::new();
+    for line in lines.take() {
+        for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+            for (metric, set) in directive["Metrics"].as_array().unwrap().iter().flat_map(|metric| {
+                directive["Dimensions"].as_array().unwrap().iter().map(move |set| (metric["Name"].clone(), set))
+            }) {
+                let names = set.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned());
+                written.insert((metric.as_str().unwrap().to_owned(), names.collect::<Vec<_>>()));
+            }
+        }
+    }
+    assert!(alarmed.is_subset(&written), "alarms on {alarmed:?}, but there are {written:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

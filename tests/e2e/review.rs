@@ -329,3 +329,16 @@ async fn a_request_to_resolve_says_in_what_way_and_which() {
     assert!(notes(&world, &alert).await.is_empty());
     assert_eq!(resolve(&world, ADMIN, &alert, json!({ "note": "n".repeat(200) })).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_carries_the_address_of_its_own_tenant() {
+    let world = World::new().await;
+    world.tenant("other", "acct_other").await;
+    world.settings(json!({ "alert_email": "ap@acme.example" })).await;
+    world.method("pm_card_visa_chargeDeclined", json!({ "default": true })).await;
+    let invoice = world.approved(json!({})).await;
+    assert_eq!(world.pay(&invoice, json!({})).await.status, 402);
+    let alerts = world.items("ALERTS_TABLE", "tenant_id", TENANT).await;
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(alerts[0]["alert_email"].as_s().unwrap(), "ap@acme.example");
+}

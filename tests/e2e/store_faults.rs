@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::faults::execution::End;
 use crate::faults::stage::{Answered, Call, Stage};
 use crate::faults::wire::{Fault, Party};
-use crate::world::ADMIN;
+use crate::world::{ADMIN, TENANT};
 
 /// One payment, with faults at its calls to DynamoDB.
 async fn pay(stage: &Stage, invoice: &str, faults: impl IntoIterator<Item = (u32, Fault)>) -> Answered {
@@ -82,6 +82,21 @@ async fn a_settlement_that_cant_be_written_is_left_to_recovery() {
     world.sweep().await;
     assert_eq!(world.trail(&invoice).await, ["create", "approve", "pay", "settle"]);
     assert_eq!(world.invoice(&invoice).await["status"], json!("paid"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decline_is_settled_and_alerted_about_though_the_tenants_address_is_not_to_be_had() {
+    let stage = Stage::new().await;
+    let world = &stage.world;
+    world.settings(json!({ "alert_email": "ap@acme.example" })).await;
+    world.method("pm_card_visa_chargeDeclined", json!({ "default": true })).await;
+    let invoice = world.approved(json!({})).await;
+    // The calls of a decline: 1 read, 2 reserve, 3 the terms of a decline, 4 the address, 5 settle.
+    let answer = pay(&stage, &invoice, [(4, Fault::Hangs)]).await;
+    assert_eq!(answer.status, 402, "{}", answer.body);
+    assert_eq!(world.trail(&invoice).await, ["create", "approve", "pay", "settle"]);
+    let alerts = world.items("ALERTS_TABLE", "tenant_id", TENANT).await;
+    assert_eq!(alerts.iter().map(|alert| alert["alert_email"].as_s().unwrap().as_str()).collect::<Vec<_>>(), [""]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

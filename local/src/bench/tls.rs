@@ -45,7 +45,11 @@ impl Tls {
         let acceptor = self.acceptor.clone();
         tokio::spawn(async move {
             loop {
-                let Ok((stream, _)) = listener.accept().await else { continue };
+                let Ok((stream, _)) = listener.accept().await else {
+                    // Out of file descriptors, for instance: not at once again.
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    continue;
+                };
                 // Who does not like the certificate, or hangs up, says so itself.
                 tokio::spawn(pass(acceptor.clone(), stream, target));
             }

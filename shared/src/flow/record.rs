@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 use super::Invocation;
 use super::alert::{alert, paid_twice};
 use super::schedule::about;
+use super::settle::was_paid;
 use crate::app::App;
 use crate::model::alert::AlertKind;
 use crate::model::audit::Audited;
-use crate::model::payment::Failure;
+use crate::model::payment::{Failure, PaymentStatus};
 use crate::model::refund::RefundStatus;
 use crate::model::transition::{Case, Change};
 use crate::store::commit::Commit;
@@ -65,7 +66,9 @@ pub fn record(app: &App, invocation: &Invocation, before: &Case, change: Change,
         case.payment.progress.revision += 1;
         commit.payment(&app.store, &case.payment);
     }
-    if case.payment.status != before.payment.status {
+    // One whose refund came back is paid again: that was counted when it was paid.
+    let is_paid_again = case.payment.status == PaymentStatus::Paid && was_paid(&before.payment);
+    if case.payment.status != before.payment.status && !is_paid_again {
         commit.payment_came_to(&case.payment);
     }
     if let Some(refund) = case.refund.as_mut().filter(|_| refund_changed) {

@@ -113,7 +113,7 @@ pub(super) async fn account_secret(app: &App, movement: Movement<'_>) -> Result<
         Ok(secret) if is_right(&secret) => Ok(secret),
         Ok(_) | Err(SecretError::Missing(_)) => Err(Trouble::OtherAccount),
         Err(error) => {
-            tracing::error!(id = movement.id(), %error, "the gateway could not be asked");
+            tracing::error!(tenant_id = %movement.tenant_id(), id = movement.id(), %error, "the gateway could not be asked");
             Err(if matches!(error, SecretError::Unavailable { .. }) {
                 Trouble::Unreachable
             } else {
@@ -238,6 +238,10 @@ pub struct Swept {
 /// The store, when the index can't be read. What fails for one is logged and left for the next sweep.
 pub async fn sweep(app: &App, request_id: &str, deadline: Time) -> Result<Swept, Stop> {
     let now = app.clock.now();
+    // First, so that a sweep with too much to do says it all the same.
+    if let Err(error) = report_unsettled(app).await {
+        tracing::warn!(%error, "what is unsettled could not be counted");
+    }
     let mut swept = Swept::default();
     for shard in 0..bounds::SHARDS {
         let mut due = app.store.due_for_check(shard, now).await?.into_iter();
@@ -249,17 +253,18 @@ pub async fn sweep(app: &App, request_id: &str, deadline: Time) -> Result<Swept,
             {
                 swept.due += 1;
                 let (app, request_id) = (app.clone(), request_id.to_owned());
-                let recover = async move { recover_one(&app, &tenant, &id, request_id, deadline, now).await };
+                let recover = async move {
+                    let recovered = recover_one(&app, &tenant, &id, request_id, deadline, now).await;
+                    recovered.inspect_err(|error| {
+                        tracing::error!(tenant_id = %tenant, id, %error, "a payment or refund could not be recovered");
+                    })
+                };
                 running.spawn(recover.in_current_span());
             }
             let Some(done) = running.join_next().await else { break };
             match done {
                 Ok(Ok(true)) => swept.recovered += 1,
-                Ok(Ok(false)) => swept.remaining += 1,
-                Ok(Err(error)) => {
-                    tracing::error!(error = %error, "a payment or refund could not be recovered");
-                    swept.remaining += 1;
-                }
+                Ok(Ok(false) | Err(_)) => swept.remaining += 1,
                 Err(error) => {
                     tracing::error!(%error, "recovery of a payment or refund panicked");
                     swept.remaining += 1;
@@ -267,9 +272,6 @@ pub async fn sweep(app: &App, request_id: &str, deadline: Time) -> Result<Swept,
             }
         }
         swept.remaining += u32::try_from(due.count()).unwrap_or(u32::MAX);
-    }
-    if let Err(error) = report_unsettled(app).await {
-        tracing::warn!(%error, "what is unsettled could not be counted");
     }
     Ok(swept)
 }

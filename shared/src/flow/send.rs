@@ -106,7 +106,9 @@ pub async fn send(
     unknown: bool,
 ) -> Sent {
     let sent = try_to_send(app, invocation, movement, secret, unknown).await;
-    app.metrics.gateway_attempts(Gateway::Stripe, sent.attempts, movement.payment_id(), app.clock.now());
+    if sent.attempts > 0 {
+        app.metrics.gateway_attempts(Gateway::Stripe, sent.attempts, movement.payment_id(), app.clock.now());
+    }
     sent
 }
 
@@ -127,6 +129,7 @@ async fn try_to_send(
         let Answer { outcome, again, retry_after, gateway_code, .. } = &answer;
         let (trouble, mut again, retry_after) = (trouble(outcome), *again, *retry_after);
         tracing::info!(
+            tenant_id = %movement.tenant_id(),
             payment_id = %movement.payment_id(),
             id = movement.id(),
             attempt = sent.attempts,

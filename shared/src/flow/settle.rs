@@ -106,7 +106,7 @@ pub async fn settle(
             Ok(()) => {
                 let movement = settled.movement();
                 tracing::info!(
-                    payment_id = %settled.payment.id, invoice_id = %settled.invoice.invoice_id,
+                    tenant_id = %settled.payment.tenant_id, payment_id = %settled.payment.id, invoice_id = %settled.invoice.invoice_id,
                     noun = movement.noun(), id = movement.id(), status = movement.status(),
                     age_ms = now.since(movement.created_at()).as_millis(), "noted"
                 );
@@ -128,7 +128,7 @@ pub async fn settle(
             Err(error) if finding.event().is_some() => return Err(error.into()),
             // Reserved and perhaps executed, not written down: recovery does that.
             Err(error) => {
-                tracing::error!(payment_id = %case.payment.id, %error, "settlement left to recovery");
+                tracing::error!(tenant_id = %case.payment.tenant_id, payment_id = %case.payment.id, %error, "settlement left to recovery");
                 return Ok(case);
             }
         }

@@ -152,10 +152,11 @@ impl Store {
 
     /// Whom the tenant wants told of alerts; nobody, if that is not to be had: no settlement fails for it.
     async fn alert_email(&self, tenant: &TenantId) -> String {
-        match self.get::<Settings>(&Key::settings(tenant)).await {
-            Ok(settings) => settings.and_then(|settings| settings.alert_email).unwrap_or_default(),
-            Err(error) => {
-                tracing::warn!(%error, "an alert is raised without the tenant's address");
+        match tokio::time::timeout(bounds::ALERT_ADDRESS, self.get::<Settings>(&Key::settings(tenant))).await {
+            Ok(Ok(settings)) => settings.and_then(|settings| settings.alert_email).unwrap_or_default(),
+            failed => {
+                let error = failed.err().map_or_else(|| "failed".to_owned(), |late| late.to_string());
+                tracing::warn!(tenant_id = %tenant, error, "an alert is raised without the tenant's address");
                 String::new()
             }
         }

@@ -316,9 +316,11 @@ impl Store {
         let (mut count, mut oldest) = (0, None::<Time>);
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| StoreError::unavailable(&error))?;
-            let Begun { created_at } = parse(Table::Payments, item)?;
             count += 1;
-            oldest = Some(oldest.map_or(created_at, |oldest| oldest.min(created_at)));
+            // One that can't be read is not to hide the others.
+            if let Ok(Begun { created_at }) = parse(Table::Payments, item) {
+                oldest = Some(oldest.map_or(created_at, |oldest| oldest.min(created_at)));
+            }
         }
         Ok((count, oldest))
     }

@@ -1,7 +1,7 @@
 //! Metrics: a line on standard output for each thing that happened, in CloudWatch's embedded metric format, from which
 //! CloudWatch makes metrics by itself (Amazon CloudWatch, "Embedded metric format specification").
 //!
-//! What changes the books is reported when its commit is made, and so exactly once, whoever brought it about. A line
+//! What changes the books is reported when its commit is made, and so at most once, whoever brought it about. A line
 //! carries ids beside its dimensions, and nothing of a request or of a gateway's answer.
 
 use std::fmt;

@@ -50,12 +50,13 @@ pub fn init() {
 }
 
 /// The span of an invocation: every line that is written in it carries the ids of its request and of its X-Ray trace,
-/// and the tenant, where there is one. A webhook's records its tenant, event and kind when it knows them.
+/// and the tenant, where there is one. A webhook's records its tenant, event and kind when it knows them. Of the level
+/// that is never filtered out: ids are wanted most when only errors are written.
 #[must_use]
 pub fn invocation(context: Option<&Context>, tenant_id: Option<&str>) -> Span {
     let request_id = context.map_or("", |context| context.request_id.as_str());
     let trace_id = context.and_then(|context| trace_id(context.xray_trace_id.as_deref()?));
-    tracing::info_span!("invocation", request_id, trace_id, tenant_id, event = Empty, kind = Empty)
+    tracing::error_span!("invocation", request_id, trace_id, tenant_id, event = Empty, kind = Empty)
 }
 
 /// The trace of a header such as `Root=1-…;Parent=…;Sampled=1`, as X-Ray's console finds it.

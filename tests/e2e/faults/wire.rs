@@ -33,6 +33,8 @@ pub enum Fault {
     ReplyLost,
     /// The call has its effect, and no answer comes in time.
     TimedOut,
+    /// The call does not arrive, and nobody answers: only the caller's own patience ends it.
+    Hangs,
     /// An error of the other side, before any effect.
     ErrorBefore,
     /// An error of the other side, after the effect.
@@ -124,6 +126,7 @@ impl Wire {
             Some(Fault::KillBefore) => return die(&signals).await,
             Some(Fault::FreezeBefore) => stand_still(&signals).await,
             Some(Fault::NothingReached) => return L::connection_lost(),
+            Some(Fault::Hangs) => std::future::pending().await,
             Some(Fault::ErrorBefore) => return L::error(),
             Some(Fault::Throttled) => return L::throttled(),
             Some(Fault::Answer(status, body)) => return L::answer(*status, body),

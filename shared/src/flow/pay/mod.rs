@@ -197,7 +197,7 @@ pub(super) async fn execute(
         Ok(settled) => settled,
         // The money may have moved; what the caller gets is what is written down.
         Err(error) => {
-            tracing::error!(payment_id = %case.payment.id, %error, "settlement left to recovery");
+            tracing::error!(tenant_id = %case.payment.tenant_id, payment_id = %case.payment.id, %error, "settlement left to recovery");
             reread(app, case.movement()).await.unwrap_or(case)
         }
     };
