@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::form::Form;
 use super::method::{self, text};
 use super::refund::{self, RefundsBecome};
-use super::{Delivery, State, Stripe, attempt, charge, dispute, intent};
+use super::{Delivery, State, Stripe, attempt, charge, dispute, intent, signature};
 
 /// What Stripe's books say of a refund.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Stripe {
     /// takes the place of the one before. To be called within a Tokio runtime.
     pub fn add_webhook_endpoint(&self, account: &str, url: &str, secret: &str) {
         let clock = self.clock.clone();
-        self.state().post.add(clock, account, url, secret);
+        self.state().post.add(clock, account, url, signature::seal(secret));
     }
 
     /// How events are delivered from now on.

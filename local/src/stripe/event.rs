@@ -6,7 +6,7 @@ use shared::clock::Clock;
 use super::error::ApiError;
 use super::form::Form;
 use super::method::set;
-use super::{State, new_id, page};
+use super::{State, new_id, page, signature};
 
 /// The version that objects and events are rendered in.
 pub(super) const API_VERSION: &str = "2026-08-26.dahlia";
@@ -38,7 +38,7 @@ impl State {
             "type": kind, "livemode": false, "pending_webhooks": 1,
             "request": { "id": self.cause.request_id, "idempotency_key": self.cause.idempotency_key }, "data": data,
         });
-        self.post.send(account, &event);
+        self.post.send(account, &event, |_| true);
         self.events.entry(account.to_owned()).or_default().push(event);
     }
 }
@@ -64,7 +64,7 @@ pub(super) fn create_endpoint(state: &mut State, clock: &Clock, account: &str, f
         return Err(ApiError::request("The simulator sends all events (`*`), in its own version."));
     }
     let secret = new_id("whsec");
-    state.post.add(clock.clone(), account, url, &secret);
+    state.post.add(clock.clone(), account, url, signature::seal(&secret));
     Ok(json!({
         "id": new_id("we"), "object": "webhook_endpoint", "api_version": form.text("api_version"),
         "application": null, "created": clock.now().seconds(), "description": form.text("description"),

@@ -3,13 +3,12 @@
 //!
 //! `server` speaks HTTP and plays the faults, `idempotency` replays keys, `operation` finds what a path means,
 //! `intent`, `attempt`, `charge`, `refund`, `dispute` and `method` are the objects, `page` and `expand` show them,
-//! `event` tells what changed and `delivery` carries it, `control` is what happens outside of the API, `test_method`
+//! `event` tells what changed, sealed by `signature`, `control` is what happens outside of the API, `test_method`
 //! are the documented test payment methods.
 
 mod attempt;
 mod charge;
 mod control;
-mod delivery;
 mod dispute;
 mod error;
 mod event;
@@ -23,9 +22,10 @@ mod operation;
 mod page;
 mod refund;
 mod server;
+mod signature;
 mod test_method;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,13 +36,15 @@ use serde_json::Value;
 use shared::clock::Clock;
 
 pub use self::control::RefundEntry;
-use self::delivery::Post;
-pub use self::delivery::{Delivery, sign};
 use self::event::Cause;
 use self::fault::Fault;
 use self::idempotency::Keys;
 pub use self::refund::RefundsBecome;
 pub use self::server::serve;
+pub use self::signature::sign;
+pub use crate::simulator::delivery::Delivery;
+use crate::simulator::delivery::Post;
+use crate::simulator::fault::Switches;
 
 /// The simulator. Clones share its state.
 #[derive(Clone, Debug)]
@@ -84,9 +86,7 @@ struct State {
     #[serde(skip)]
     processing: bool,
     #[serde(skip)]
-    faults: VecDeque<Fault>,
-    #[serde(skip)]
-    latency: Duration,
+    switches: Switches,
     #[serde(skip)]
     requests: Vec<LoggedRequest>,
 }
@@ -189,17 +189,17 @@ impl Stripe {
 
     /// Adds a fault; each request meets the first that fits.
     pub fn add_fault(&self, fault: Fault) {
-        self.state().faults.push_back(fault);
+        self.state().switches.add(fault);
     }
 
     /// Switches all faults off.
     pub fn clear_faults(&self) {
-        self.state().faults.clear();
+        self.state().switches.clear();
     }
 
     /// Lets every answer take this long.
     pub fn set_latency(&self, latency: Duration) {
-        self.state().latency = latency;
+        self.state().switches.latency = latency;
     }
 
     /// The requests so far.

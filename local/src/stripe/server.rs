@@ -1,68 +1,33 @@
 //! HTTP: keys, versions, idempotency, faults, and connections that break off without an answer.
 
-use std::io;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::delivery::Delivery;
 use super::error::ApiError;
 use super::event::{API_VERSION, Cause};
-use super::fault::Kind;
+use super::fault::{INTENTS, Kind};
 use super::form::Form;
 use super::idempotency::Verdict;
 use super::{LoggedRequest, Stripe, new_id, operation};
-
-/// Where faults are switched on from outside; no path of Stripe's begins like this.
-const FAULTS: &str = "/_faults";
-/// Where the delivery of events is set.
-const DELIVERY: &str = "/_delivery";
-
-/// What goes back; `None`: the connection is dropped.
-type Reply = Option<Response<Body>>;
+use crate::simulator::server::{self, Reply, Simulator};
 
 /// Serves until the process ends.
 pub async fn serve(stripe: Stripe, listener: TcpListener) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let stripe = stripe.clone();
-        tokio::spawn(async move {
-            let service = service_fn(move |request: Request<Incoming>| {
-                let stripe = stripe.clone();
-                async move {
-                    // A task of its own: what has arrived is executed to its end even if the client hangs up.
-                    let reply = tokio::spawn(async move {
-                        let (parts, body) = request.into_parts();
-                        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-                        stripe.answer(&parts.method, &parts.uri, &parts.headers, body).await
-                    });
-                    // An error ends the connection before a byte of an answer is written.
-                    reply.await.ok().flatten().ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset))
-                }
-            });
-            // A client that hangs up, and a reply that is lost on purpose, both end here.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
+    server::serve(stripe, listener).await;
 }
 
-impl Stripe {
-    /// Answers one request.
-    async fn answer(&self, verb: &Method, uri: &http::Uri, headers: &HeaderMap, body: Bytes) -> Reply {
+impl Simulator for Stripe {
+    async fn answer(&self, Parts { method: verb, uri, headers, .. }: &Parts, body: Bytes) -> Reply {
         let path = uri.path().to_owned();
-        if path == FAULTS {
-            return Some(self.switch(verb, &body));
-        }
-        if path == DELIVERY {
-            return Some(self.switch_delivery(verb, &body));
+        match path.as_str() {
+            server::FAULTS => return Some(self.state().switches.switch(verb, &body, INTENTS)),
+            server::DELIVERY => return Some(self.state().post.switch(verb, &body)),
+            _ => {}
         }
         let form = Form::parse(if verb == Method::GET { uri.query().unwrap_or_default().as_bytes() } else { &body });
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -77,9 +42,7 @@ impl Stripe {
         };
         let (fault, latency) = {
             let mut state = self.state();
-            let fault =
-                state.faults.iter_mut().find_map(|f| f.meets(verb.as_str(), &request.path).then(|| f.kind.clone()));
-            (fault, state.latency)
+            (state.switches.meet(verb.as_str(), &request.path), state.switches.latency)
         };
         if latency > Duration::ZERO {
             tokio::time::sleep(latency).await;
@@ -95,40 +58,9 @@ impl Stripe {
         });
         reply
     }
+}
 
-    /// Switches a fault on (POST), or all of them off (DELETE).
-    fn switch(&self, verb: &Method, body: &[u8]) -> Response<Body> {
-        let (status, answer) = match (verb, serde_json::from_slice(body)) {
-            (&Method::DELETE, _) => {
-                self.clear_faults();
-                (StatusCode::OK, json!({ "faults": 0 }))
-            }
-            (&Method::POST, Ok(fault)) => {
-                self.add_fault(fault);
-                (StatusCode::OK, json!({ "faults": self.state().faults.len() }))
-            }
-            (&Method::POST, Err(error)) => (StatusCode::BAD_REQUEST, json!({ "error": error.to_string() })),
-            _ => (StatusCode::METHOD_NOT_ALLOWED, json!({ "error": "POST a fault, or DELETE all of them" })),
-        };
-        switched(status, &answer)
-    }
-
-    /// Sets how events are delivered (POST), or sets it back (DELETE).
-    fn switch_delivery(&self, verb: &Method, body: &[u8]) -> Response<Body> {
-        let wanted = match *verb {
-            Method::DELETE => Ok(Delivery::default()),
-            Method::POST => serde_json::from_slice(body).map_err(|error| error.to_string()),
-            _ => return switched(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": "POST a delivery, or DELETE it" })),
-        };
-        match wanted {
-            Ok(delivery) => {
-                self.set_delivery(delivery);
-                switched(StatusCode::OK, &json!({}))
-            }
-            Err(error) => switched(StatusCode::BAD_REQUEST, &json!({ "error": error })),
-        }
-    }
-
+impl Stripe {
     async fn play(&self, request: &Call, fault: Option<Kind>) -> Reply {
         let request_id = new_id("req");
         let refused =
@@ -165,7 +97,7 @@ impl Stripe {
                     if let Ok(original) = HeaderValue::from_str(&saved.request_id) {
                         headers.insert("original-request", original);
                     }
-                    return self.after(Some(reply), fault).await;
+                    return server::on_its_way(reply, fault, other_amount).await;
                 }
             }
         }
@@ -179,7 +111,7 @@ impl Stripe {
             state.keys.end(key, saved.then(|| (status, body.clone())));
             self.save(&state);
         }
-        self.after(Some(respond(status, &body, &request_id, request)), fault).await
+        server::on_its_way(respond(status, &body, &request_id, request), fault, other_amount).await
     }
 
     /// Executes, and says whether the answer is kept under the key.
@@ -198,25 +130,12 @@ impl Stripe {
             (Err(error), _) => failed(error),
         }
     }
+}
 
-    /// What happens to an answer on its way.
-    async fn after(&self, reply: Reply, fault: Option<Kind>) -> Reply {
-        let reply = reply?;
-        match fault {
-            Some(Kind::ReplyLost) => None,
-            Some(Kind::Unreadable) => Some(Response::new(Body::from("<html>gateway time-out</html>"))),
-            Some(Kind::OtherAmount) => {
-                let (parts, body) = reply.into_parts();
-                let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-                let mut value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-                for name in ["amount", "amount_received"] {
-                    if let Some(amount) = value.get_mut(name) {
-                        *amount = json!(amount.as_i64().unwrap_or_default() + 1);
-                    }
-                }
-                Some(Response::from_parts(parts, Body::from(value.to_string())))
-            }
-            _ => Some(reply),
+fn other_amount(answer: &mut Value) {
+    for name in ["amount", "amount_received"] {
+        if let Some(amount) = answer.get_mut(name) {
+            *amount = json!(amount.as_i64().unwrap_or_default() + 1);
         }
     }
 }
@@ -247,13 +166,6 @@ impl Call {
         }
         Ok(())
     }
-}
-
-/// An answer of the simulator's own.
-fn switched(status: StatusCode, answer: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(answer.to_string()));
-    *response.status_mut() = status;
-    response
 }
 
 fn respond(status: u16, body: &Value, request_id: &str, request: &Call) -> Response<Body> {

@@ -1,16 +1,14 @@
 //! Webhooks: events on their way to the endpoints, at least once, in no order that could be relied on.
 //!
-//! Promises that an event is signed anew at each try, and tried again after growing pauses until an endpoint has
+//! Promises that an event is sealed anew at each try, and tried again after growing pauses until an endpoint has
 //! answered 2xx or the tries are used up. Nothing waits for a delivery.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
-use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use sha2::Sha256;
 use shared::clock::{Clock, Time};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
@@ -55,21 +53,29 @@ fn millis<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Err
     u64::deserialize(deserializer).map(Duration::from_millis)
 }
 
-/// The header `Stripe-Signature` of `body`, sent at `at` to an endpoint with this secret.
-#[must_use]
-pub fn sign(secret: &str, at: Time, body: &[u8]) -> String {
-    let seconds = at.seconds();
-    // A key of any length will do, so there is always a signature.
-    let signature = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map(|mac| {
-        let mac = mac.chain_update(seconds.to_string()).chain_update(".").chain_update(body);
-        HEXLOWER.encode(&mac.finalize().into_bytes())
-    });
-    format!("t={seconds},v1={}", signature.unwrap_or_default())
+/// Headers of a request.
+pub(crate) type Headers = Vec<(&'static str, String)>;
+
+/// Makes the headers by which an endpoint knows that a body, sent at some time, comes from the gateway.
+pub(crate) struct Seal(Box<Make>);
+
+type Make = dyn Fn(Time, &[u8]) -> Headers + Send + Sync;
+
+impl Seal {
+    pub fn new(seal: impl Fn(Time, &[u8]) -> Headers + Send + Sync + 'static) -> Self {
+        Self(Box::new(seal))
+    }
+}
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seal")
+    }
 }
 
 /// All endpoints, and how they are served.
 #[derive(Debug, Default)]
-pub(super) struct Post {
+pub(crate) struct Post {
     pub how: Delivery,
     endpoints: Vec<Endpoint>,
     http: Option<reqwest::Client>,
@@ -79,12 +85,12 @@ pub(super) struct Post {
 struct Endpoint {
     account: String,
     url: String,
-    secret: Secret,
+    seal: Shared,
     queue: UnboundedSender<Letter>,
 }
 
-/// Shared with what is under way: the next try is signed with the newest.
-type Secret = Arc<Mutex<String>>;
+/// With what is under way: the next try is sealed with the newest.
+type Shared = Arc<Mutex<Seal>>;
 
 /// An event to be sent.
 #[derive(Debug)]
@@ -95,26 +101,27 @@ struct Letter {
 }
 
 impl Post {
-    pub fn add(&mut self, clock: Clock, account: &str, url: &str, secret: &str) {
+    /// Adds an endpoint, or gives one another seal.
+    pub fn add(&mut self, clock: Clock, account: &str, url: &str, seal: Seal) {
         let same = |endpoint: &&Endpoint| endpoint.account == account && endpoint.url == url;
         if let Some(endpoint) = self.endpoints.iter().find(same) {
-            secret.clone_into(&mut endpoint.secret.lock().unwrap_or_else(PoisonError::into_inner));
+            *endpoint.seal.lock().unwrap_or_else(PoisonError::into_inner) = seal;
             return;
         }
         let http = self.http.get_or_insert_with(client).clone();
-        let secret = Arc::new(Mutex::new(secret.to_owned()));
-        let address = Address { http, clock, url: url.to_owned(), secret: Arc::clone(&secret) };
+        let seal = Arc::new(Mutex::new(seal));
+        let address = Address { http, clock, url: url.to_owned(), seal: Arc::clone(&seal) };
         let (queue, letters) = unbounded_channel();
         tokio::spawn(carry(address, letters));
-        self.endpoints.push(Endpoint { account: account.to_owned(), url: url.to_owned(), secret, queue });
+        self.endpoints.push(Endpoint { account: account.to_owned(), url: url.to_owned(), seal, queue });
     }
 
-    /// Hands an event over; it is on its way when this returns.
-    pub fn send(&self, account: &str, event: &Value) {
+    /// Hands an event over to the account's endpoints that want it; it is on its way when this returns.
+    pub fn send(&self, account: &str, event: &Value, wanted: impl Fn(&str) -> bool) {
         if self.how.dropped {
             return;
         }
-        for endpoint in self.endpoints.iter().filter(|endpoint| endpoint.account == account) {
+        for endpoint in self.endpoints.iter().filter(|endpoint| endpoint.account == account && wanted(&endpoint.url)) {
             let now = Instant::now();
             let due = now.checked_add(self.how.delay).unwrap_or(now);
             let letter = Letter { body: event.to_string(), how: self.how.clone(), due };
@@ -125,7 +132,7 @@ impl Post {
     }
 }
 
-/// One that takes a redirect for a failure, as Stripe does.
+/// One that takes a redirect for a failure, as Stripe and PayPal do.
 fn client() -> reqwest::Client {
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT);
     builder.build().unwrap_or_default()
@@ -137,7 +144,7 @@ struct Address {
     http: reqwest::Client,
     clock: Clock,
     url: String,
-    secret: Secret,
+    seal: Shared,
 }
 
 /// Sends one letter after the other; what has to be tried again holds nothing up.
@@ -171,17 +178,19 @@ impl Address {
                 return;
             }
         }
-        tracing::warn!(url = self.url, "the Stripe simulator gave up delivering an event");
+        tracing::warn!(url = self.url, "a simulator gave up delivering an event");
     }
 
     /// One try; whether the endpoint took it.
     async fn reached(&self, body: &str) -> bool {
-        let signature = {
-            let secret = self.secret.lock().unwrap_or_else(PoisonError::into_inner);
-            sign(&secret, self.clock.now(), body.as_bytes())
+        let headers = {
+            let seal = self.seal.lock().unwrap_or_else(PoisonError::into_inner);
+            (seal.0)(self.clock.now(), body.as_bytes())
         };
-        let request = self.http.post(&self.url).header("content-type", "application/json; charset=utf-8");
-        let request = request.header("stripe-signature", signature).header("user-agent", "Stripe/1.0");
+        let mut request = self.http.post(&self.url);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
         request.body(body.to_owned()).send().await.is_ok_and(|reply| reply.status().is_success())
     }
 }
