@@ -19,6 +19,10 @@ pub const WEBHOOK_SECRET: &str = "whsec_acme_local_stack";
 /// The last thing that is seeded.
 const LAST: &str = "INV-2025-003";
 const ACCOUNT: &str = "acct_acme";
+/// Its PayPal app, and the id of the webhook that tells of it.
+const PAYPAL_CLIENT: &str = "client-acme-local-stack";
+const PAYPAL_SECRET: &str = "secret-acme-local-stack";
+const PAYPAL_WEBHOOK: &str = "WH-ACME-LOCAL-STACK";
 const VENDOR_ACCOUNT: &str = "acct_officesupplies";
 
 /// Why the seeds did not take.
@@ -79,6 +83,14 @@ pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
     let url = format!("{}/webhooks/stripe/{TENANT}", stack.urls.api);
     stack.stripe.add_webhook_endpoint(ACCOUNT, &url, WEBHOOK_SECRET);
 
+    stack.paypal.add_account(PAYPAL_CLIENT, PAYPAL_CLIENT, PAYPAL_SECRET);
+    stack.secrets.add(
+        "passerelle/acme/paypal",
+        &json!({ "client_id": PAYPAL_CLIENT, "client_secret": PAYPAL_SECRET, "webhook_id": PAYPAL_WEBHOOK }),
+    )?;
+    let url = format!("{}/webhooks/paypal/{TENANT}", stack.urls.api);
+    stack.paypal.add_webhook(PAYPAL_CLIENT, &url, PAYPAL_WEBHOOK);
+
     // What was seeded before is its owners' by now, even what they changed or removed.
     let kept = client(stack, TENANT, ADMIN)?.get(&format!("/invoices/{LAST}")).await?;
     if kept.body.get("status").is_some_and(|status| status != "draft") && kept.status == 200 {
@@ -87,7 +99,7 @@ pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
 
     let operator = operator(stack, TENANT)?;
     let settings = json!({ "name": "Acme Corporation", "timezone": "America/New_York",
-                           "gateways": { "stripe": { "enabled": true } } });
+                           "gateways": { "stripe": { "enabled": true }, "paypal": { "enabled": true } } });
     let admin = json!({ "roles": ["admin"], "approval_limits": { "*": null } });
     // On data that was kept, the tenant has admins of its own and the operator no say.
     let made = operator.put("/tenant", &settings).await?;

@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 
 use crate::api_gateway::{ApiGateway, NoRouter};
 use crate::dynamodb::{DynamoDb, DynamoDbError};
+use crate::paypal::{self, PayPal};
 use crate::permissions::Permissions;
 use crate::secrets_manager::SecretsManager;
 use crate::stripe::{self, Stripe};
@@ -51,6 +52,8 @@ pub struct Options {
     pub dynamodb_http: Option<SharedHttpClient>,
     /// Where the functions reach Stripe, when something stands in between.
     pub stripe_proxy: Option<String>,
+    /// Where the functions reach PayPal, when something stands in between.
+    pub paypal_proxy: Option<String>,
     /// Where the functions' metrics go.
     pub metrics: Metrics,
 }
@@ -97,6 +100,8 @@ pub struct Stack {
     pub functions: BTreeMap<String, Function>,
     /// The Stripe simulator.
     pub stripe: Stripe,
+    /// The PayPal simulator.
+    pub paypal: PayPal,
     /// Secrets Manager.
     pub secrets: SecretsManager,
     /// The tables' names by environment variable.
@@ -131,6 +136,8 @@ pub struct Urls {
     pub control: String,
     /// Stripe.
     pub stripe: String,
+    /// PayPal.
+    pub paypal: String,
 }
 
 /// Ports count from the first.
@@ -139,6 +146,7 @@ const SECRETS: u16 = 2;
 /// Where the executor is asked to run.
 pub const CONTROL: u16 = 3;
 const STRIPE: u16 = 11;
+const PAYPAL: u16 = 12;
 
 impl Stack {
     /// Starts everything.
@@ -180,10 +188,21 @@ impl Stack {
         let stripe_url = url(&stripe_listener)?;
         tokio::spawn(stripe::serve(stripe.clone(), stripe_listener));
 
+        let paypal = match file("paypal.json") {
+            Some(path) => PayPal::open(clock.clone(), &path).map_err(|source| failed(&path.display(), source))?,
+            None => PayPal::new(clock.clone()),
+        };
+        let paypal_listener = bind(PAYPAL).await?;
+        let paypal_url = url(&paypal_listener)?;
+        tokio::spawn(paypal::serve(paypal.clone(), paypal_listener));
+
+        let base = |name: &str, proxy: &Option<String>, simulator: &str| {
+            proxy.clone().or_else(|| std::env::var(name).ok()).or_else(|| Some(simulator.to_owned()))
+        };
         let mut config = Config::from_lookup(|name| match name {
-            "STRIPE_API_BASE" => {
-                options.stripe_proxy.clone().or_else(|| std::env::var(name).ok()).or_else(|| Some(stripe_url.clone()))
-            }
+            "STRIPE_API_BASE" => base(name, &options.stripe_proxy, &stripe_url),
+            "PAYPAL_API_BASE" => base(name, &options.paypal_proxy, &paypal_url),
+            "PAYPAL_WEBHOOK_CA" => Some(paypal.webhook_ca()),
             "PAYMENTS_PAUSED" => Some(options.payments_paused.to_string()),
             _ => tables.get(name).cloned(),
         })?;
@@ -231,6 +250,7 @@ impl Stack {
             secrets: secrets_url,
             control: control_url,
             stripe: stripe_url,
+            paypal: paypal_url,
         };
         Ok(Self {
             urls,
@@ -238,6 +258,7 @@ impl Stack {
             app,
             functions,
             stripe,
+            paypal,
             secrets,
             tables,
             dynamodb: database.client(),

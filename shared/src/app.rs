@@ -9,6 +9,8 @@ use aws_config::timeout::TimeoutConfig;
 use crate::bounds;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::gateway::paypal::PayPal;
+use crate::gateway::paypal::signature::{NoRoots, Verifier};
 use crate::gateway::stripe::{self, Stripe};
 use crate::secrets::Secrets;
 use crate::store::Store;
@@ -23,6 +25,10 @@ pub struct App {
     pub secrets: Secrets,
     /// Stripe.
     pub stripe: Stripe,
+    /// PayPal.
+    pub paypal: PayPal,
+    /// Who signs PayPal's webhooks.
+    pub paypal_signatures: Verifier,
     /// What the function is configured with.
     pub config: Arc<Config>,
     /// The time.
@@ -53,13 +59,16 @@ pub enum StartError {
     /// The HTTP client can't be set up.
     #[error("no HTTP client")]
     Http(#[source] reqwest::Error),
+    /// The further roots for PayPal's webhooks.
+    #[error(transparent)]
+    Roots(#[from] NoRoots),
 }
 
 impl App {
     /// From parts; what the local stack and tests use.
     ///
     /// # Errors
-    /// [`StartError::Http`].
+    /// [`StartError::Http`] and [`StartError::Roots`].
     pub fn new(
         dynamodb: aws_sdk_dynamodb::Client,
         secrets: aws_sdk_secretsmanager::Client,
@@ -67,7 +76,14 @@ impl App {
         clock: Clock,
     ) -> Result<Self, StartError> {
         let http = stripe::http_client().map_err(StartError::Http)?;
+        let signatures = Verifier::new(http.clone(), clock.clone());
+        let paypal_signatures = match &config.paypal_webhook_ca {
+            Some(pem) => signatures.trusting(pem, &config.paypal_api_base)?,
+            None => signatures,
+        };
         Ok(Self {
+            paypal: PayPal::new(http.clone(), &config.paypal_api_base, clock.clone()),
+            paypal_signatures,
             store: Store::new(dynamodb, config.tables.clone(), clock.clone()),
             secrets: Secrets::new(secrets, config.secrets_prefix.clone(), clock.clone()),
             stripe: Stripe::new(http, &config.stripe_api_base),
@@ -86,7 +102,14 @@ impl App {
     /// The same, going by another clock.
     #[must_use]
     pub fn at(&self, clock: Clock) -> Self {
-        Self { store: self.store.at(clock.clone()), secrets: self.secrets.at(clock.clone()), clock, ..self.clone() }
+        Self {
+            store: self.store.at(clock.clone()),
+            secrets: self.secrets.at(clock.clone()),
+            paypal: self.paypal.at(clock.clone()),
+            paypal_signatures: self.paypal_signatures.at(clock.clone()),
+            clock,
+            ..self.clone()
+        }
     }
 
     /// From the environment, with the connection to DynamoDB open: Lambda's processor time at start is free.

@@ -8,6 +8,9 @@ use crate::telemetry::metrics::NAMESPACE;
 /// The default of `STRIPE_API_BASE`.
 pub const STRIPE_API_BASE: &str = "https://api.stripe.com";
 
+/// The default of `PAYPAL_API_BASE`.
+pub const PAYPAL_API_BASE: &str = "https://api-m.paypal.com";
+
 /// What a function is configured with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -17,6 +20,10 @@ pub struct Config {
     pub secrets_prefix: String,
     /// Where Stripe is.
     pub stripe_api_base: String,
+    /// Where PayPal is.
+    pub paypal_api_base: String,
+    /// PEM of further roots for the certificates of PayPal's webhooks: a simulator's.
+    pub paypal_webhook_ca: Option<String>,
     /// The claim that names the tenant.
     pub tenant_claim: String,
     /// The claim that names the user.
@@ -89,10 +96,15 @@ impl Config {
             webhook_events: required("WEBHOOK_EVENTS_TABLE"),
         };
         let or = |name: &str, default: &str| present(name).unwrap_or_else(|| default.to_owned());
-        let stripe_api_base = or("STRIPE_API_BASE", STRIPE_API_BASE);
-        if reqwest::Url::parse(&stripe_api_base).is_err() {
-            wrong.push("STRIPE_API_BASE is no URL".to_owned());
-        }
+        let mut base = |name: &str, default: &str| {
+            let base = or(name, default);
+            if reqwest::Url::parse(&base).is_err() {
+                wrong.push(format!("{name} is no URL"));
+            }
+            base
+        };
+        let stripe_api_base = base("STRIPE_API_BASE", STRIPE_API_BASE);
+        let paypal_api_base = base("PAYPAL_API_BASE", PAYPAL_API_BASE);
         let payments_paused = match or("PAYMENTS_PAUSED", "false").as_str() {
             "true" => true,
             "false" => false,
@@ -117,6 +129,8 @@ impl Config {
             tables,
             secrets_prefix: or("SECRETS_PREFIX", "passerelle"),
             stripe_api_base,
+            paypal_api_base,
+            paypal_webhook_ca: present("PAYPAL_WEBHOOK_CA"),
             tenant_claim: or("TENANT_CLAIM", "tenant_id"),
             user_claim: or("USER_CLAIM", "sub"),
             metrics_namespace: or("METRICS_NAMESPACE", NAMESPACE),
@@ -168,6 +182,7 @@ mod tests {
     fn what_has_a_default_may_be_left_out() {
         let config = Config::from_lookup(|name| name.ends_with("_TABLE").then(|| name.to_lowercase())).unwrap();
         assert_eq!(config.stripe_api_base, STRIPE_API_BASE);
+        assert_eq!((config.paypal_api_base.as_str(), config.paypal_webhook_ca), (PAYPAL_API_BASE, None));
         assert_eq!((config.tenant_claim.as_str(), config.user_claim.as_str()), ("tenant_id", "sub"));
         assert!(!config.payments_paused);
     }

@@ -17,6 +17,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::bounds;
 use crate::clock::{Clock, Time};
 use crate::id::TenantId;
+use crate::model::payment::Gateway;
 
 /// What a tenant's secret for Stripe holds.
 #[derive(Clone, Debug, Deserialize)]
@@ -40,6 +41,35 @@ pub struct PayPalSecret {
     /// Of the endpoint that the webhooks come to; each signature covers it.
     #[serde(default)]
     pub webhook_id: String,
+}
+
+/// A tenant's secret for the gateway that something goes through.
+#[derive(Clone, Debug)]
+pub enum Keys {
+    /// For Stripe.
+    Stripe(Arc<StripeSecret>),
+    /// For PayPal.
+    Paypal(Arc<PayPalSecret>),
+}
+
+impl Keys {
+    /// Which gateway's.
+    #[must_use]
+    pub const fn gateway(&self) -> Gateway {
+        match self {
+            Self::Stripe(_) => Gateway::Stripe,
+            Self::Paypal(_) => Gateway::Paypal,
+        }
+    }
+
+    /// The account there: payments are bound to it.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        match self {
+            Self::Stripe(secret) => &secret.account,
+            Self::Paypal(secret) => &secret.client_id,
+        }
+    }
 }
 
 /// Why a secret could not be had.
@@ -153,6 +183,28 @@ impl Secrets {
     /// [`SecretError`].
     pub async fn paypal_anew(&self, tenant: &TenantId) -> Result<Arc<PayPalSecret>, SecretError> {
         self.get(&self.paypal, tenant, "paypal", Slot::is_new).await
+    }
+
+    /// The tenant's secret for a gateway, from the cache if it is fresh.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn keys(&self, tenant: &TenantId, gateway: Gateway) -> Result<Keys, SecretError> {
+        Ok(match gateway {
+            Gateway::Stripe => Keys::Stripe(self.stripe(tenant).await?),
+            Gateway::Paypal => Keys::Paypal(self.paypal(tenant).await?),
+        })
+    }
+
+    /// The tenant's secret for a gateway, fetched anew unless that was done moments ago.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn keys_anew(&self, tenant: &TenantId, gateway: Gateway) -> Result<Keys, SecretError> {
+        Ok(match gateway {
+            Gateway::Stripe => Keys::Stripe(self.stripe_anew(tenant).await?),
+            Gateway::Paypal => Keys::Paypal(self.paypal_anew(tenant).await?),
+        })
     }
 
     async fn get<T: DeserializeOwned>(

@@ -74,7 +74,7 @@ pub struct PayPal {
     clock: Clock,
     file: Option<PathBuf>,
     state: Arc<Mutex<State>>,
-    /// Made when the first event has to be signed: an RSA key takes its time.
+    /// Found when it is first asked for.
     notary: Arc<OnceLock<Option<Arc<Notary>>>>,
 }
 
@@ -194,14 +194,7 @@ impl PayPal {
 
     /// Who signs events; `None`: the system gives no keys.
     fn notary(&self) -> Option<Arc<Notary>> {
-        let made = self.notary.get_or_init(|| match Notary::new(self.clock.now()) {
-            Ok(notary) => Some(Arc::new(notary)),
-            Err(error) => {
-                tracing::warn!(%error, "the PayPal simulator can't sign events");
-                None
-            }
-        });
-        made.clone()
+        self.notary.get_or_init(|| notary(self.clock.now())).clone()
     }
 
     /// Adds an account, known by the credentials of its app.
@@ -250,6 +243,23 @@ impl PayPal {
     pub fn webhook_ca(&self) -> String {
         self.notary().map(|notary| notary.authority.clone()).unwrap_or_default()
     }
+}
+
+/// Who signs in a year: the same for all simulators of the process, since an RSA key takes its time.
+fn notary(now: Time) -> Option<Arc<Notary>> {
+    static NOTARIES: Mutex<BTreeMap<i16, Arc<Notary>>> = Mutex::new(BTreeMap::new());
+    let mut notaries = NOTARIES.lock().unwrap_or_else(PoisonError::into_inner);
+    let year = now.date_in(&jiff::tz::TimeZone::UTC).year();
+    if !notaries.contains_key(&year) {
+        match Notary::new(now) {
+            Ok(notary) => notaries.insert(year, Arc::new(notary)),
+            Err(error) => {
+                tracing::warn!(%error, "the PayPal simulator can't sign events");
+                None
+            }
+        };
+    }
+    notaries.get(&year).cloned()
 }
 
 /// Letters and digits that PayPal's ids are made of; none that could be read as another.

@@ -17,6 +17,8 @@ names! {
         Card = "card",
         /// A bank account.
         BankAccount = "bank_account",
+        /// A PayPal account.
+        Paypal = "paypal",
     }
 }
 
@@ -125,6 +127,7 @@ impl Method {
         match (self.gateway, self.kind) {
             (Gateway::Stripe, MethodKind::Card) => PaymentMethod::Stripe,
             (Gateway::Stripe, MethodKind::BankAccount) => PaymentMethod::Ach,
+            (Gateway::Paypal, _) | (Gateway::Stripe, MethodKind::Paypal) => PaymentMethod::Paypal,
         }
     }
 

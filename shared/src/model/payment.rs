@@ -27,6 +27,19 @@ names! {
     Gateway {
         /// Stripe.
         Stripe = "stripe",
+        /// PayPal.
+        Paypal = "paypal",
+    }
+}
+
+impl PaymentMethod {
+    /// Who moves the money.
+    #[must_use]
+    pub const fn gateway(self) -> Gateway {
+        match self {
+            Self::Stripe | Self::Ach => Gateway::Stripe,
+            Self::Paypal => Gateway::Paypal,
+        }
     }
 }
 
