@@ -72,7 +72,10 @@ pub const PAYPAL_ORDER_KEY: Duration = Duration::from_hours(6);
 /// Re-sends of an order stop this long after the first send.
 pub const PAYPAL_ORDER_RESEND: Duration = Duration::from_hours(5);
 
-/// Re-sends of a refund stop this long after the first send; PayPal keeps their request ids for 45 days.
+/// How long PayPal keeps the request ids of refunds.
+pub const PAYPAL_REFUND_KEY: Duration = Duration::from_hours(45 * 24);
+
+/// Re-sends of a refund stop this long after the first send.
 pub const PAYPAL_REFUND_RESEND: Duration = Duration::from_hours(40 * 24);
 
 /// A token of PayPal's is replaced this long before it ends.

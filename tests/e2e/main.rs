@@ -29,6 +29,7 @@ mod metrics;
 mod money;
 mod outcome;
 mod pay;
+mod paypal;
 mod permissions;
 mod recovery;
 mod refunds;

@@ -15,6 +15,7 @@ use shared::bounds;
 use shared::flow::method::{self, Listed, MethodOrder};
 use shared::id::{MethodId, PartyId};
 use shared::model::method::Owner;
+use shared::model::payment::Gateway;
 use shared::policy::refusal::{Code, Refusal};
 
 /// The routes; the template has the same.
@@ -74,15 +75,20 @@ fn order(mut body: Fields) -> Result<MethodOrder, Vec<Refusal>> {
             "The id of a SetupIntent (seti_…) or PaymentMethod (pm_…) is expected.",
         );
     }
+    let is_token = |text: &String| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    if gateway == Some("paypal") && reference.as_ref().is_some_and(|text| !is_token(text)) {
+        body.refuse(Code::InvalidField, "reference", "The id of a setup token or a payment token is expected.");
+    }
     let owner = owner(&mut body);
     let default = body.boolean("default").unwrap_or(false);
+    let owner = owner.unwrap_or(Owner::Tenant);
+    let order = |gateway, reference| MethodOrder { gateway, reference, owner: owner.clone(), default };
     match (gateway, reference, body.finish()) {
-        (Some("stripe"), Some(reference), Ok(())) => {
-            Ok(MethodOrder { reference, owner: owner.unwrap_or(Owner::Tenant), default })
-        }
+        (Some("stripe"), Some(reference), Ok(())) => Ok(order(Gateway::Stripe, reference)),
+        (Some("paypal"), Some(reference), Ok(())) => Ok(order(Gateway::Paypal, reference)),
         (_, _, Err(refusals)) => Err(refusals),
         (gateway, ..) => {
-            let detail = format!("Methods at {} are not built yet; use stripe.", gateway.unwrap_or("that gateway"));
+            let detail = format!("Methods at {} are not built yet; use stripe or paypal.", gateway.unwrap_or("that gateway"));
             Err(vec![Refusal::field(Code::NotYet, "gateway", detail)])
         }
     }

@@ -4,8 +4,6 @@
 //! nobody is asked, before that. Bodies are neither stored nor logged, and are not searched for card numbers: a gateway's
 //! ids and times look like some often enough.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
@@ -19,22 +17,26 @@ use shared::api::problem::Problem;
 use shared::app::App;
 use shared::bounds;
 use shared::clock::Time;
-use shared::flow::Invocation;
 use shared::flow::receive::{Arrival, Received, receive};
-use shared::gateway::Told;
-use shared::gateway::stripe::event::{SIGNATURE, Signature, parse};
+use shared::flow::{Invocation, Stop};
+use shared::gateway::paypal::signature::{SignatureError, Transmission};
+use shared::gateway::stripe::event::{SIGNATURE, Signature};
+use shared::gateway::{Told, paypal, stripe};
 use shared::id::{TenantId, UserId};
 use shared::model::audit::Actor;
 use shared::model::event::Event;
 use shared::model::payment::Gateway;
 use shared::policy::refusal::{Code, Refusal};
-use shared::secrets::{SecretError, StripeSecret};
+use shared::secrets::{Keys, PayPalSecret, SecretError, StripeSecret};
 use tracing::Span;
 
 /// The routes; the template has a function URL instead.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    vec![Route::new("POST", "/webhooks/stripe/{tenant_id}", post(stripe))]
+    vec![
+        Route::new("POST", "/webhooks/stripe/{tenant_id}", post(from_stripe)),
+        Route::new("POST", "/webhooks/paypal/{tenant_id}", post(from_paypal)),
+    ]
 }
 
 /// The router.
@@ -42,24 +44,50 @@ pub fn router(app: App) -> Router {
     shared::api::router(app, routes())
 }
 
-async fn stripe(
+async fn from_stripe(
     State(app): State<App>,
     Path(tenant): Path<String>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
-    let taken = take(&app, &tenant, &headers, request).await;
+    answer(&app, Gateway::Stripe, take(&app, Gateway::Stripe, &tenant, &headers, request).await)
+}
+
+async fn from_paypal(
+    State(app): State<App>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, Problem> {
+    answer(&app, Gateway::Paypal, take(&app, Gateway::Paypal, &tenant, &headers, request).await)
+}
+
+fn answer(app: &App, gateway: Gateway, taken: Result<&'static str, Problem>) -> Result<Response, Problem> {
     let result = match &taken {
         Ok(word) => word,
         Err(problem) if problem.code().status() < 500 => "refused",
         Err(_) => "failed",
     };
-    app.metrics.event(Gateway::Stripe, result, app.clock.now());
+    app.metrics.event(gateway, result, app.clock.now());
     taken.map(|word| (StatusCode::OK, axum::Json(json!({ "status": word }))).into_response())
 }
 
-/// Takes an event of Stripe's; what became of it.
-async fn take(app: &App, tenant: &str, headers: &HeaderMap, request: Request) -> Result<&'static str, Problem> {
+/// What an event tells, and of which.
+struct Read {
+    id: String,
+    kind: String,
+    created_at: Time,
+    told: Told,
+}
+
+/// Takes an event; what became of it.
+async fn take(
+    app: &App,
+    gateway: Gateway,
+    tenant: &str,
+    headers: &HeaderMap,
+    request: Request,
+) -> Result<&'static str, Problem> {
     let started_at = app.clock.now();
     let latest = started_at.plus(bounds::WEBHOOK_TIME);
     let context = request.lambda_context_ref();
@@ -70,19 +98,20 @@ async fn take(app: &App, tenant: &str, headers: &HeaderMap, request: Request) ->
     let request_id = context.map(|context| context.request_id.clone()).unwrap_or_default();
     let body = axum::body::to_bytes(request.into_body(), bounds::WEBHOOK_BYTES).await.map_err(|_| too_large())?;
 
-    let (tenant_id, secret) = verified(app, tenant, headers, &body).await?;
-    let Some(event) = parse(&body) else {
-        return Err(Refusal::new(Code::InvalidJson, "The body is no event of Stripe's API v1.").into());
+    let (tenant_id, keys) = match gateway {
+        Gateway::Stripe => verified(app, tenant, headers, &body).await?,
+        Gateway::Paypal => verified_paypal(app, tenant, headers, &body).await?,
+    };
+    let Some(read) = read(&keys, &body, started_at) else {
+        return Err(Refusal::new(Code::InvalidJson, "The body is no event of the gateway's.").into());
     };
     let actor = Actor { tenant_id: tenant_id.clone(), user_id: UserId::webhook(), request_id };
     let invocation = Invocation { actor, started_at, deadline };
-    // What happens in a connected account is that account's business.
-    let elsewhere = event.account.as_ref().is_some_and(|account| *account != secret.account);
     let arrival = Arrival {
-        event: Event { tenant_id, gateway: "stripe", id: event.id, kind: event.kind },
-        created_at: event.created_at,
-        told: if elsewhere { Told::Nothing } else { event.told },
-        secret,
+        event: Event { tenant_id, gateway: gateway.as_str(), id: read.id, kind: read.kind },
+        created_at: read.created_at,
+        told: read.told,
+        keys,
     };
     let span = Span::current();
     span.record("tenant_id", arrival.event.tenant_id.as_str());
@@ -101,13 +130,65 @@ async fn take(app: &App, tenant: &str, headers: &HeaderMap, request: Request) ->
     Ok(word)
 }
 
+/// Reads an event whose signature is right; `None`: it is none.
+fn read(keys: &Keys, body: &[u8], now: Time) -> Option<Read> {
+    match keys {
+        Keys::Stripe(secret) => {
+            let event = stripe::event::parse(body)?;
+            // What happens in a connected account is that account's business.
+            let elsewhere = event.account.as_ref().is_some_and(|account| *account != secret.account);
+            let told = if elsewhere { Told::Nothing } else { event.told };
+            Some(Read { id: event.id, kind: event.kind, created_at: event.created_at, told })
+        }
+        Keys::Paypal(_) => {
+            let event = paypal::event::parse(body, now)?;
+            Some(Read { id: event.id, kind: event.kind, created_at: event.created_at, told: event.told })
+        }
+    }
+}
+
+/// The tenant, once PayPal has signed the body for the tenant's own webhook within the last days.
+async fn verified_paypal(
+    app: &App,
+    tenant: &str,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<(TenantId, Keys), Problem> {
+    let transmission = Transmission::parse(headers).filter(|sent| sent.is_recent(app.clock.now()));
+    let transmission = transmission.ok_or_else(unsigned)?;
+    let tenant_id: TenantId = tenant.parse().map_err(|_| unsigned())?;
+    let timeout = app.config.gateway_timeout;
+    let signed = async |secret: &PayPalSecret| {
+        let checked = app.paypal_signatures.verify(&transmission, &secret.webhook_id, body, timeout).await;
+        match checked {
+            Ok(()) => Ok(true),
+            Err(SignatureError::Refused(why)) => {
+                tracing::warn!(why, "the signature is refused");
+                Ok(false)
+            }
+            // The delivery is wanted again.
+            Err(SignatureError::Unavailable(trouble)) => Err(Problem::again(Stop::Gateway(trouble.as_str()))),
+        }
+    };
+    let secret = app.secrets.paypal(&tenant_id).await.map_err(without)?;
+    if signed(&secret).await? {
+        return Ok((tenant_id, Keys::Paypal(secret)));
+    }
+    // Another webhook since it was cached.
+    let fresh = app.secrets.paypal_anew(&tenant_id).await.map_err(without)?;
+    if fresh.webhook_id != secret.webhook_id && signed(&fresh).await? {
+        return Ok((tenant_id, Keys::Paypal(fresh)));
+    }
+    Err(unsigned())
+}
+
 /// The tenant, once a secret of theirs has signed the body about now.
 async fn verified(
     app: &App,
     tenant: &str,
     headers: &HeaderMap,
     body: &Bytes,
-) -> Result<(TenantId, Arc<StripeSecret>), Problem> {
+) -> Result<(TenantId, Keys), Problem> {
     let now = app.clock.now();
     let signature = headers
         .get(SIGNATURE)
@@ -117,13 +198,13 @@ async fn verified(
     let tenant_id: TenantId = tenant.parse().map_err(|_| unsigned())?;
     let signed = |secret: &StripeSecret| signature.is_valid(body, &secret.webhook_secrets);
     match app.secrets.stripe(&tenant_id).await {
-        Ok(secret) if signed(&secret) => return Ok((tenant_id, secret)),
+        Ok(secret) if signed(&secret) => return Ok((tenant_id, Keys::Stripe(secret))),
         Ok(_) => {}
         Err(error) => return Err(without(error)),
     }
     // Rotated since it was cached.
     match app.secrets.stripe_anew(&tenant_id).await {
-        Ok(secret) if signed(&secret) => Ok((tenant_id, secret)),
+        Ok(secret) if signed(&secret) => Ok((tenant_id, Keys::Stripe(secret))),
         Ok(_) => Err(unsigned()),
         Err(error) => Err(without(error)),
     }

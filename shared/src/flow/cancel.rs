@@ -1,6 +1,6 @@
 //! Canceling a payment or refund at its gateway; it is `canceled` only when the gateway confirms it.
 
-use super::recover::{account_secret, look_up, touch};
+use super::recover::{account_keys, look_up, touch};
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, reread, settle};
 use super::{Invocation, Stop, find_payment, find_refund, require};
@@ -50,28 +50,28 @@ async fn cancel(app: &App, invocation: &Invocation, movement: Movement<'_>) -> R
         };
         return Err(not_cancelable(movement, why));
     }
-    let secret = match account_secret(app, movement).await {
-        Ok(secret) => secret,
+    let keys = match account_keys(app, movement).await {
+        Ok(keys) => keys,
         Err(Trouble::OtherAccount) => {
             return Err(not_cancelable(movement, "The tenant's secret names another gateway account, or is gone."));
         }
         Err(_) => return Err(not_cancelable(movement, "The tenant's secret can't be read; try again later.")),
     };
-    let (found, secret) = look_up(app, invocation, movement, secret).await;
+    let (found, keys) = look_up(app, invocation, movement, keys).await;
     let Found::Object(answer) = found else {
         return Err(not_cancelable(
             movement,
             "The gateway does not show it yet; try again later, or resolve it once the gateway's key has expired.",
         ));
     };
-    let Some(reference) = answer.seen.as_ref().map(|seen| seen.reference.clone()) else {
+    if answer.seen.is_none() && answer.begun.is_none() {
         return Err(not_cancelable(movement, "The gateway shows no id for it."));
-    };
-    if Sent::found(movement, answer).mismatch {
+    }
+    if Sent::found(movement, answer.clone()).mismatch {
         return Err(not_cancelable(movement, "The gateway's object differs from the reservation."));
     }
     let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
-    let Found::Object(answer) = app.stripe.cancel(&secret, movement, &reference, timeout).await else {
+    let Found::Object(answer) = keys.cancel(app, movement, answer, timeout).await else {
         return Err(not_cancelable(movement, "The gateway did not confirm the cancellation; try again."));
     };
     let sent = Sent::found(movement, answer);

@@ -5,32 +5,31 @@
 //! and one that is killed leaves an ordinary unsettled payment.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::json;
 
 use super::alert::schedule_alert;
+use super::keys::amount_refusal;
 use super::pay::execute;
-use super::pay::read::{Freshness, secret};
+use super::pay::read::{Freshness, gateway_keys};
 use super::pay::reserve::{Intent, Origin, reserve};
 use super::schedule::about;
 use super::{Invocation, Stop};
 use crate::app::App;
 use crate::bounds;
-use crate::gateway::stripe::amount;
 use crate::id::{AlertId, UserId};
 use crate::model::alert::{Alert, AlertKind};
 use crate::model::audit::Audited;
 use crate::model::invoice::Invoice;
 use crate::model::method::{Method, Owner, default_key};
-use crate::model::payment::PaymentStatus;
+use crate::model::payment::{Gateway, PaymentStatus};
 use crate::model::schedule::{Schedule, ScheduleStatus};
 use crate::model::tenant::{Member, Settings};
 use crate::model::transition::{Case, wait_for_method};
 use crate::policy::failure;
 use crate::policy::pay::{Facts, Plan, decide_due, default_owner};
 use crate::policy::refusal::{Code, Refusal};
-use crate::secrets::{SecretError, StripeSecret};
+use crate::secrets::{Keys, SecretError};
 use crate::store::commit::{Commit, CommitError};
 use crate::store::list::Due;
 use crate::store::{Consistency, Items, Key, Table};
@@ -59,7 +58,7 @@ struct Ready {
     settings: Settings,
     members: BTreeMap<UserId, Member>,
     method: Option<Method>,
-    secret: Option<Arc<StripeSecret>>,
+    keys: Option<Keys>,
 }
 
 /// Pays one scheduled payment that is due, unless something stands against it now.
@@ -80,8 +79,8 @@ pub async fn execute_due(app: &App, invocation: &Invocation, due: &Due) -> Resul
             members: &ready.members,
             invoice: ready.invoice.as_ref(),
             method: ready.method.as_ref(),
-            account: ready.secret.as_ref().map(|secret| secret.account.as_str()),
-            amount_refusal: amount::to_wire(ready.schedule.money()).err().map(|error| format!("{error}.")),
+            account: ready.keys.as_ref().map(Keys::account),
+            amount_refusal: amount_refusal(ready.schedule.payment_method.gateway(), ready.schedule.money()),
             today: now.date_in(&ready.settings.zone()),
         };
         let done = match decide_due(&ready.schedule, &facts) {
@@ -109,13 +108,18 @@ fn is_worth_trying(ready: &Ready) -> bool {
 ///
 /// # Errors
 /// The store.
-pub async fn call_about_secret(app: &App, invocation: &Invocation, error: &SecretError) -> Result<(), Stop> {
+pub async fn call_about_secret(
+    app: &App,
+    invocation: &Invocation,
+    gateway: Gateway,
+    error: &SecretError,
+) -> Result<(), Stop> {
     let tenant = invocation.tenant();
     let kind = AlertKind::GatewayRejected;
     let (severity, next_action) = failure::next_action(kind);
     let alert = Alert {
         tenant_id: tenant.clone(),
-        alert_id: AlertId::of(tenant, kind.as_str(), "secret/stripe"),
+        alert_id: AlertId::of(tenant, kind.as_str(), &format!("secret/{gateway}")),
         kind,
         severity,
         invoice_id: None,
@@ -162,13 +166,13 @@ async fn read(app: &App, due: &Due, consistency: Consistency) -> Result<Option<R
     }
     let method: Option<Method> = method_key.map(|key| found.get(&key)).transpose()?.flatten();
     let members = members(&found, &schedule)?;
-    let mut secret = secret(app, tenant, schedule.payment_method, Freshness::Cached).await?;
-    let fits = secret.as_ref().zip(method.as_ref()).is_some_and(|(secret, method)| secret.account == method.account);
+    let mut keys = gateway_keys(app, tenant, schedule.payment_method, Freshness::Cached).await?;
+    let fits = keys.as_ref().zip(method.as_ref()).is_some_and(|(keys, method)| keys.account() == method.account);
     if !fits && consistency == Consistency::Strong {
         // The secret may have been made or changed since it was cached.
-        secret = self::secret(app, tenant, schedule.payment_method, Freshness::Anew).await?;
+        keys = gateway_keys(app, tenant, schedule.payment_method, Freshness::Anew).await?;
     }
-    Ok(Some(Ready { schedule, invoice, settings, members, method, secret }))
+    Ok(Some(Ready { schedule, invoice, settings, members, method, keys }))
 }
 
 fn members(found: &Items, schedule: &Schedule) -> Result<BTreeMap<UserId, Member>, Stop> {
@@ -190,17 +194,17 @@ fn method_key(schedule: &Schedule, invoice: Option<&Invoice>) -> Option<Key> {
 }
 
 async fn pay(app: &App, invocation: &Invocation, ready: &Ready, plan: &Plan) -> Result<Executed, Stop> {
-    let (Some(secret), Some(invoice), Some(method)) = (&ready.secret, &ready.invoice, &ready.method) else {
-        return Err(Stop::Impossible("decided without a secret, an invoice or a method"));
+    let (Some(keys), Some(invoice)) = (&ready.keys, &ready.invoice) else {
+        return Err(Stop::Impossible("decided without a secret or an invoice"));
     };
     if invocation.gateway_time(app).is_none() {
         return Ok(Executed::NoTime);
     }
     let intent = Intent {
         invoice,
-        method,
+        method: ready.method.as_ref().filter(|_| plan.takes_method),
         payment_method: ready.schedule.payment_method,
-        secret,
+        keys,
         plan,
         created_by: &ready.schedule.created_by,
         origin: Origin::Schedule(&ready.schedule),
@@ -210,7 +214,7 @@ async fn pay(app: &App, invocation: &Invocation, ready: &Ready, plan: &Plan) -> 
         Err(CommitError::Conflict(_)) => return Err(Stop::Busy),
         Err(error) => return Err(error.into()),
     };
-    let (case, _) = execute(app, invocation, case, Arc::clone(secret)).await;
+    let (case, _) = execute(app, invocation, case, keys.clone()).await;
     Ok(outcome(&case))
 }
 

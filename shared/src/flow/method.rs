@@ -1,7 +1,7 @@
 //! Payment methods: added by reference, read back from the gateway, one default for each owner and payment method.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -9,15 +9,14 @@ use super::schedule::wake;
 use super::{Invocation, Stop, require};
 use crate::app::App;
 use crate::bounds;
-use crate::gateway::Trouble;
-use crate::gateway::stripe::method::{KnownMethod, MethodError};
+use crate::gateway::{KnownMethod, MethodError, Trouble};
 use crate::id::MethodId;
 use crate::model::audit::{Audited, GENESIS};
 use crate::model::method::{Method, MethodStatus, Owner};
 use crate::model::payment::Gateway;
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::roles::Permission;
-use crate::secrets::{SecretError, StripeSecret};
+use crate::secrets::{Keys, PayPalSecret, SecretError, StripeSecret};
 use crate::store::commit::{Commit, CommitError};
 use crate::store::list::{Page, PageRequest};
 use crate::store::{Consistency, CustomerRecord, Key, Table};
@@ -25,7 +24,9 @@ use crate::store::{Consistency, CustomerRecord, Key, Table};
 /// A method to add.
 #[derive(Clone, Debug)]
 pub struct MethodOrder {
-    /// `seti_…` of a finished setup, or `pm_…`.
+    /// Who knows it.
+    pub gateway: Gateway,
+    /// The gateway's id of a finished setup, or of the method.
     pub reference: String,
     /// Whose it is.
     pub owner: Owner,
@@ -49,24 +50,24 @@ pub struct Listed {
 pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Result<Listed, Stop> {
     require(app, invocation, Permission::MethodsWrite).await?;
     let tenant = invocation.tenant();
-    let mut secret = secret(app, invocation).await?;
-    let customer_key = Key::customer(tenant, &order.owner.to_string(), Gateway::Stripe.as_str());
+    let mut keys = keys(app, invocation, order.gateway).await?;
+    let customer_key = Key::customer(tenant, &order.owner.to_string(), order.gateway.as_str());
     let known_customer = app.store.get::<CustomerRecord>(&customer_key).await?;
-    let in_account = |secret: &StripeSecret| {
-        known_customer.as_ref().filter(|record| record.account == secret.account).map(|record| record.customer.clone())
+    let in_account = |keys: &Keys| {
+        known_customer.as_ref().filter(|record| record.account == keys.account()).map(|record| record.customer.clone())
     };
-    let mut asked = at_gateway(app, invocation, order, &secret, in_account(&secret)).await;
+    let mut asked = at_gateway(app, invocation, order, &keys, in_account(&keys)).await;
     if matches!(asked, Err(MethodError::Gateway(Trouble::KeyRefused))) {
         // Rotated since it was cached.
-        secret = app.secrets.stripe_anew(tenant).await?;
-        asked = at_gateway(app, invocation, order, &secret, in_account(&secret)).await;
+        keys = app.secrets.keys_anew(tenant, order.gateway).await?;
+        asked = at_gateway(app, invocation, order, &keys, in_account(&keys)).await;
     }
     let (found, customer) = asked.map_err(|error| refused(&error))?;
-    let recorded = in_account(&secret);
+    let recorded = in_account(&keys);
     // A method that came attached has its own customer; one that was attached here has the owner's.
     let replaced = found.attached_here && recorded.as_ref() != Some(&customer);
 
-    let id = MethodId::of(tenant, Gateway::Stripe.as_str(), &found.reference);
+    let id = MethodId::of(tenant, order.gateway.as_str(), &found.reference);
     for round in 1..=bounds::DECISIONS {
         let now = app.clock.now();
         let stored = app.store.get::<Method>(&Key::method(tenant, &id)).await?;
@@ -74,9 +75,9 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         let mut method = stored.clone().unwrap_or_else(|| Method {
             tenant_id: tenant.clone(),
             id: id.clone(),
-            gateway: Gateway::Stripe,
+            gateway: order.gateway,
             reference: found.reference.clone(),
-            account: secret.account.clone(),
+            account: keys.account().to_owned(),
             customer: customer.clone(),
             kind: found.kind,
             owner: order.owner.clone(),
@@ -121,8 +122,9 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         } else if becomes_default {
             commit.first_default_method(&app.store, &method, now);
         }
-        if recorded.is_none() || replaced {
-            let record = CustomerRecord { customer: customer.clone(), account: secret.account.clone() };
+        // At PayPal each method has a customer of its own, and nothing is attached to it.
+        if order.gateway == Gateway::Stripe && (recorded.is_none() || replaced) {
+            let record = CustomerRecord { customer: customer.clone(), account: keys.account().to_owned() };
             commit.customer(&app.store, &customer_key, &record);
         }
         commit.entry(&app.store, entry);
@@ -140,8 +142,51 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
     Err(Stop::Busy)
 }
 
-/// The method as the gateway has it, attached to the owner's customer there, which is made when absent.
+/// The method as the gateway has it, and its owner there.
 async fn at_gateway(
+    app: &App,
+    invocation: &Invocation,
+    order: &MethodOrder,
+    keys: &Keys,
+    recorded: Option<String>,
+) -> Result<(KnownMethod, String), MethodError> {
+    match keys {
+        Keys::Stripe(secret) => at_stripe(app, invocation, order, secret, recorded).await,
+        Keys::Paypal(secret) => at_paypal(app, invocation, order, secret).await,
+    }
+}
+
+/// A payment token of PayPal's vault, or the one that a setup token becomes: both look alike.
+async fn at_paypal(
+    app: &App,
+    invocation: &Invocation,
+    order: &MethodOrder,
+    secret: &PayPalSecret,
+) -> Result<(KnownMethod, String), MethodError> {
+    let time = || invocation.gateway_time(app).ok_or(MethodError::Gateway(Trouble::Unreachable));
+    let found = match app.paypal.read_method(secret, &order.reference, time()?).await {
+        Err(MethodError::NotUsable(_)) => app.paypal.set_up_method(secret, &order.reference, time()?).await?,
+        found => found?,
+    };
+    let customer = found.customer.clone().unwrap_or_default();
+    Ok((found, customer))
+}
+
+/// The method that the gateway knows by its id.
+pub(super) async fn read_known(
+    app: &App,
+    keys: &Keys,
+    reference: &str,
+    timeout: Duration,
+) -> Result<KnownMethod, MethodError> {
+    match keys {
+        Keys::Stripe(secret) => app.stripe.read_method(secret, reference, timeout).await,
+        Keys::Paypal(secret) => app.paypal.read_method(secret, reference, timeout).await,
+    }
+}
+
+/// The method as Stripe has it, attached to the owner's customer there, which is made when absent.
+async fn at_stripe(
     app: &App,
     invocation: &Invocation,
     order: &MethodOrder,
@@ -185,13 +230,13 @@ async fn create_and_attach(
     Ok((app.stripe.attach_method(secret, reference, &customer, time()?).await?, customer))
 }
 
-async fn secret(app: &App, invocation: &Invocation) -> Result<Arc<StripeSecret>, Stop> {
-    match app.secrets.stripe(invocation.tenant()).await {
-        Ok(secret) => Ok(secret),
+async fn keys(app: &App, invocation: &Invocation, gateway: Gateway) -> Result<Keys, Stop> {
+    match app.secrets.keys(invocation.tenant(), gateway).await {
+        Ok(keys) => Ok(keys),
         Err(SecretError::Missing(_)) => Err(Stop::refused(Refusal::field(
             Code::GatewayNotConfigured,
             "gateway",
-            "stripe has no secret in Secrets Manager for the tenant.",
+            format!("{gateway} has no secret in Secrets Manager for the tenant."),
         ))),
         Err(error) => Err(error.into()),
     }

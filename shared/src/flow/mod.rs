@@ -6,6 +6,7 @@ pub mod alert;
 pub mod cancel;
 pub mod execute;
 pub mod invoice;
+mod keys;
 pub mod member;
 pub mod method;
 pub mod pay;

@@ -7,9 +7,9 @@
 mod aftermath;
 mod method;
 
-use std::sync::Arc;
-
 use super::alert::alert;
+use super::keys::is_payout;
+use super::recover::recover;
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, schedule_of, settle, was_paid};
 use super::{Invocation, Stop};
@@ -25,7 +25,7 @@ use crate::model::movement::Movement;
 use crate::model::payment::Payment;
 use crate::model::transition::Case;
 use crate::policy::{failure, retry};
-use crate::secrets::StripeSecret;
+use crate::secrets::Keys;
 use crate::store::commit::{Commit, CommitError, Part};
 use crate::store::{Consistency, Key};
 
@@ -39,7 +39,7 @@ pub struct Arrival {
     /// What it says.
     pub told: Told,
     /// The secret that it came under.
-    pub secret: Arc<StripeSecret>,
+    pub keys: Keys,
 }
 
 /// What came of an event.
@@ -59,6 +59,14 @@ struct About<'a> {
     hint: &'a Hint,
 }
 
+impl About<'_> {
+    /// PayPal's order, where that is all that there is.
+    fn order(&self) -> Option<&str> {
+        let Hint::Payment(answer) = self.hint else { return None };
+        answer.begun.as_ref().filter(|_| answer.seen.is_none()).map(|begun| begun.reference.as_str())
+    }
+}
+
 /// Applies an event.
 ///
 /// # Errors
@@ -67,8 +75,8 @@ pub async fn receive(app: &App, invocation: &Invocation, arrival: &Arrival) -> R
     let mut received = apply(app, invocation, arrival).await;
     if matches!(received, Err(Stop::Gateway(why)) if why == Trouble::KeyRefused.as_str()) {
         // Rotated since it was cached.
-        let fresh = app.secrets.stripe_anew(invocation.tenant()).await?;
-        received = apply(app, invocation, &Arrival { secret: fresh, ..arrival.clone() }).await;
+        let fresh = app.secrets.keys_anew(invocation.tenant(), arrival.keys.gateway()).await?;
+        received = apply(app, invocation, &Arrival { keys: fresh, ..arrival.clone() }).await;
     }
     let is_old = app.clock.now().since(arrival.created_at) >= bounds::EVENT_EARLY;
     if let Err(Stop::Gateway(why)) = received
@@ -148,7 +156,7 @@ async fn ours(
     // An event about a PaymentIntent has all of it.
     if labels.payment_id.is_none() && !matches!(about.hint, Hint::Payment(_)) {
         let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
-        let found = app.stripe.labels(&arrival.secret, about.reference, timeout).await;
+        let found = arrival.keys.labels(app, about.reference, timeout).await;
         labels = found.map_err(|trouble| Stop::Gateway(trouble.as_str()))?.unwrap_or_default();
     }
     if labels.tenant_id.as_deref().is_some_and(|other| other != tenant.as_str()) {
@@ -197,14 +205,16 @@ async fn attempt(
     let invoice = found.get::<Invoice>(&invoice_key)?.ok_or(Stop::Impossible("a payment without its invoice"))?;
     let schedule = schedule_of(app, &invoice).await?;
     let case = Case { invoice, payment, refund: None, schedule };
-    if case.payment.frozen.account != arrival.secret.account {
+    if case.payment.frozen.account != arrival.keys.account() {
         // The other account can't be asked. Once its secret is back, the event is wanted again.
         let mut commit = Commit::default();
         commit.alert(&alert(&case, AlertKind::AccountChanged, None, app.clock.now()));
         app.store.commit(commit, invocation.deadline).await?;
         return Err(Stop::Gateway(Trouble::OtherAccount.as_str()));
     }
-    if case.payment.reference().is_some_and(|known| known != about.reference) {
+    let order = about.order();
+    let known = if order.is_some() { case.payment.order_id.as_deref() } else { case.payment.reference() };
+    if known.is_some_and(|known| known != about.reference) {
         let alert = alert(&case, AlertKind::AnswerMismatch, None, app.clock.now());
         return mark(app, invocation, arrival, Some(alert)).await;
     }
@@ -246,7 +256,14 @@ async fn payment_told(
     case: Case,
     answer: &Answer,
 ) -> Result<Received, Stop> {
+    if about.order().is_some() && case.movement().is_unsettled() {
+        return approved(app, invocation, arrival, case, answer).await;
+    }
     let answer = match answer.outcome {
+        // That it has come back, a payout says itself; of what a customer paid, only the event does.
+        _ if answer.came_back && is_payout(case.movement()) => {
+            shown(app, invocation, arrival, about, case.movement()).await?
+        }
         Outcome::Succeeded | Outcome::Pending => answer.clone(),
         _ if was_paid(&case.payment) => answer.clone(),
         _ => shown(app, invocation, arrival, about, case.movement()).await?,
@@ -254,8 +271,7 @@ async fn payment_told(
     let has_failed = matches!(answer.outcome, Outcome::Declined(_) | Outcome::Canceled);
     let sent = Sent::found(case.movement(), answer);
     let movement = case.movement();
-    let may_be_under_way = movement.is_unsettled()
-        && !movement.waits_for_customer()
+    let may_be_under_way = movement.may_be_under_way()
         && !retry::failure_is_final(app.clock.now(), movement.progress().send_until);
     if has_failed && may_be_under_way && !sent.mismatch {
         // Noted, so that recovery looks soon; the event itself is wanted again when no send can be open.
@@ -269,6 +285,25 @@ async fn payment_told(
     Ok(Received::Done)
 }
 
+/// An order that its customer has approved, and that has no capture yet: it goes on by a send, which is recovery's.
+async fn approved(
+    app: &App,
+    invocation: &Invocation,
+    arrival: &Arrival,
+    case: Case,
+    answer: &Answer,
+) -> Result<Received, Stop> {
+    if Sent::found(case.movement(), answer.clone()).mismatch {
+        let alert = alert(&case, AlertKind::AnswerMismatch, None, app.clock.now());
+        return Ok(mark(app, invocation, arrival, Some(alert)).await?.unwrap_or(Received::Seen));
+    }
+    let recovered = recover(app, invocation, case.movement(), Pace::Touch).await?;
+    if recovered.case.payment.reference().is_none() && recovered.case.movement().is_unsettled() {
+        return Err(Stop::Gateway("an order is approved and can't be captured yet"));
+    }
+    Ok(mark(app, invocation, arrival, None).await?.unwrap_or(Received::Seen))
+}
+
 /// Why a failure is not applied yet.
 const SEND_OPEN: &str = "a failure is told while a send may be open";
 
@@ -280,7 +315,7 @@ async fn shown(
     movement: Movement<'_>,
 ) -> Result<Answer, Stop> {
     let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
-    match app.stripe.read(&arrival.secret, movement, about.reference, timeout).await {
+    match arrival.keys.read(app, movement, about.reference, timeout).await {
         Found::Object(answer) => Ok(answer),
         Found::Nothing => Err(Stop::Gateway(Trouble::Undecided.as_str())),
         Found::Unanswered(trouble) => Err(Stop::Gateway(trouble.as_str())),
@@ -298,7 +333,8 @@ async fn unknown(
     if now.since(arrival.created_at) < bounds::EVENT_EARLY {
         return Err(Stop::Early);
     }
-    let message = format!("Stripe tells of payment {payment_id} ({}), which is not in the books.", arrival.event.kind);
+    let Event { gateway, kind, .. } = &arrival.event;
+    let message = format!("{gateway} tells of payment {payment_id} ({kind}), which is not in the books.");
     let alert = event_alert(app, arrival, AlertKind::UnknownToUs, Some(payment_id), message);
     Ok(mark(app, invocation, arrival, Some(alert)).await?.unwrap_or(Received::Seen))
 }

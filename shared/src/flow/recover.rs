@@ -4,12 +4,12 @@
 //! while the key still protects; afterwards nothing but a look-up or a person ends it. Never concludes "failed" from
 //! an absence.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use super::keys::may_be_given_up;
 use super::send::{Sent, send};
 use super::settle::{Finding, Pace, Source, reread, settle, waits_until};
 use super::{Invocation, Stop};
@@ -21,11 +21,11 @@ use crate::id::{RefundId, TenantId, UserId};
 use crate::model::alert::RunAction;
 use crate::model::audit::Actor;
 use crate::model::movement::Movement;
-use crate::model::payment::Payment;
+use crate::model::payment::{Gateway, Payment};
 use crate::model::refund::Refund;
 use crate::model::transition::Case;
 use crate::policy::retry;
-use crate::secrets::{SecretError, StripeSecret};
+use crate::secrets::{Keys, SecretError};
 use crate::store::commit::{Commit, CommitError};
 use crate::store::{Consistency, Key, StoreError, Table};
 
@@ -85,15 +85,25 @@ pub async fn recover(
     if !case.movement().is_unsettled() {
         return Ok(Recovered::as_it_is(case));
     }
-    let secret = match account_secret(app, case.movement()).await {
-        Ok(secret) => secret,
+    let keys = match account_keys(app, case.movement()).await {
+        Ok(keys) => keys,
         // It is what it was, and is answered so.
         Err(trouble) => return note(app, invocation, case, trouble, pace).await,
     };
-    let (found, secret) = look_up(app, invocation, case.movement(), secret).await;
+    let (found, keys) = look_up(app, invocation, case.movement(), keys).await;
     match found {
-        Found::Object(answer) => found_object(app, invocation, case, answer, &secret, pace).await,
-        Found::Nothing if may_send_again(app, case.movement()) => send_again(app, invocation, case, secret, pace).await,
+        Found::Object(answer) if goes_on_by_us(case.movement(), &answer) && may_send_again(app, case.movement()) => {
+            send_again(app, invocation, case, keys, pace).await
+        }
+        Found::Object(answer) => found_object(app, invocation, case, answer, &keys, pace).await,
+        // Neither the order nor anything of it is there any more.
+        Found::Nothing if is_given_up(app, case.movement()) => {
+            let answer = Answer::without_object(Outcome::Canceled, false);
+            found_object(app, invocation, case, answer, &keys, pace).await
+        }
+        Found::Nothing if may_send_again(app, case.movement()) && !case.movement().waits_for_customer() => {
+            send_again(app, invocation, case, keys, pace).await
+        }
         Found::Nothing => note(app, invocation, case, Trouble::Lost, pace).await,
         Found::Unanswered(trouble) => note(app, invocation, case, trouble, pace).await,
     }
@@ -101,16 +111,16 @@ pub async fn recover(
 
 /// The secret of the account that something was reserved for. Where it is another's or gone, a stale cache is excluded
 /// first; nothing is sent or asked there.
-pub(super) async fn account_secret(app: &App, movement: Movement<'_>) -> Result<Arc<StripeSecret>, Trouble> {
-    let tenant = movement.tenant_id();
-    let is_right = |secret: &Arc<StripeSecret>| secret.account == movement.account();
-    let secret = match app.secrets.stripe(tenant).await {
-        Ok(secret) if is_right(&secret) => Ok(secret),
-        Ok(_) | Err(SecretError::Missing(_)) => app.secrets.stripe_anew(tenant).await,
+pub(super) async fn account_keys(app: &App, movement: Movement<'_>) -> Result<Keys, Trouble> {
+    let (tenant, gateway) = (movement.tenant_id(), movement.gateway());
+    let is_right = |keys: &Keys| keys.account() == movement.account();
+    let keys = match app.secrets.keys(tenant, gateway).await {
+        Ok(keys) if is_right(&keys) => Ok(keys),
+        Ok(_) | Err(SecretError::Missing(_)) => app.secrets.keys_anew(tenant, gateway).await,
         Err(error) => Err(error),
     };
-    match secret {
-        Ok(secret) if is_right(&secret) => Ok(secret),
+    match keys {
+        Ok(keys) if is_right(&keys) => Ok(keys),
         Ok(_) | Err(SecretError::Missing(_)) => Err(Trouble::OtherAccount),
         Err(error) => {
             tracing::error!(tenant_id = %movement.tenant_id(), id = movement.id(), %error, "the gateway could not be asked");
@@ -128,19 +138,18 @@ pub(super) async fn look_up(
     app: &App,
     invocation: &Invocation,
     movement: Movement<'_>,
-    secret: Arc<StripeSecret>,
-) -> (Found, Arc<StripeSecret>) {
+    keys: Keys,
+) -> (Found, Keys) {
     let time = || invocation.gateway_time(app);
-    let until = retry::created_until(app.clock.now(), movement.created_at(), movement.progress().send_until);
-    let found = app.stripe.find(&secret, movement, until, &time).await;
+    let found = keys.find(app, movement, movement.order(), &time).await;
     if !matches!(found, Found::Unanswered(Trouble::KeyRefused)) {
-        return (found, secret);
+        return (found, keys);
     }
-    match app.secrets.stripe_anew(movement.tenant_id()).await {
-        Ok(fresh) if fresh.account == movement.account() => {
-            (app.stripe.find(&fresh, movement, until, &time).await, fresh)
+    match app.secrets.keys_anew(movement.tenant_id(), movement.gateway()).await {
+        Ok(fresh) if fresh.account() == movement.account() => {
+            (fresh.find(app, movement, movement.order(), &time).await, fresh)
         }
-        _ => (found, secret),
+        _ => (found, keys),
     }
 }
 
@@ -149,16 +158,15 @@ async fn found_object(
     invocation: &Invocation,
     case: Case,
     mut answer: Answer,
-    secret: &StripeSecret,
+    keys: &Keys,
     pace: Pace,
 ) -> Result<Recovered, Stop> {
     let movement = case.movement();
     let overdue = movement.waits_for_customer() && app.clock.now() >= waits_until(&case.payment);
     if overdue
         && !matches!(answer.outcome, Outcome::Succeeded | Outcome::Canceled)
-        && let Some(reference) = movement.reference()
         && let Some(timeout) = invocation.gateway_time(app)
-        && let Found::Object(after) = app.stripe.cancel(secret, movement, reference, timeout).await
+        && let Found::Object(after) = keys.cancel(app, movement, answer.clone(), timeout).await
     {
         answer = after;
     }
@@ -175,18 +183,35 @@ async fn found_object(
 fn may_send_again(app: &App, movement: Movement<'_>) -> bool {
     let now = app.clock.now();
     movement.is_unsettled()
-        && !movement.waits_for_customer()
+        && movement.may_be_under_way()
         && movement.reference().is_none()
         && now >= movement.progress().send_until
-        && retry::key_protects(now, movement.created_at())
+        && retry::key_protects(now, movement)
         && !app.config.payments_paused
+}
+
+/// Whether what is shown goes on only by a send of ours: an order that its customer has approved.
+fn goes_on_by_us(movement: Movement<'_>, answer: &Answer) -> bool {
+    let is_approved = answer.begun.is_some() && answer.seen.is_none() && answer.again;
+    is_approved && answer.outcome == Outcome::Unknown(Trouble::Undecided) && !Sent::found(movement, answer.clone()).mismatch
+}
+
+/// Whether an order has waited for its customer for too long, and nobody will capture it any more.
+fn is_given_up(app: &App, movement: Movement<'_>) -> bool {
+    let now = app.clock.now();
+    let Movement::Payment(payment) = movement else { return false };
+    movement.gateway() == Gateway::Paypal
+        && movement.waits_for_customer()
+        && movement.reference().is_none()
+        && now >= waits_until(payment)
+        && may_be_given_up(now, movement)
 }
 
 async fn send_again(
     app: &App,
     invocation: &Invocation,
     case: Case,
-    secret: Arc<StripeSecret>,
+    keys: Keys,
     pace: Pace,
 ) -> Result<Recovered, Stop> {
     let mut renewed = case.clone();
@@ -205,7 +230,7 @@ async fn send_again(
         Err(CommitError::Store(error)) => return Err(error.into()),
         Err(_) => return Ok(Recovered::as_it_is(case)),
     }
-    let sent = send(app, invocation, renewed.movement(), secret, true).await;
+    let sent = send(app, invocation, renewed.movement(), keys, true).await;
     let next_action = sent.next_action.clone();
     let finding = Finding { sent, source: Source::Reply, action: RunAction::Recover };
     let case = settle(app, invocation, renewed, &finding, pace).await?;

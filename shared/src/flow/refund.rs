@@ -4,22 +4,20 @@
 //! gateway is called: refunds, running and done, never add up to more than was paid. It is given back when the refund
 //! has definitely failed.
 
-use std::sync::Arc;
-
+use super::keys::{api_version, refund_refusal};
 use super::record::{Told, record};
-use super::recover::{account_secret, touch, touch_payment};
+use super::recover::{account_keys, touch, touch_payment};
 use super::send::send;
 use super::settle::{Finding, Pace, Source, reread, schedule_of, settle};
 use super::{Invocation, Stop, find_payment, permitted};
 use crate::app::App;
 use crate::bounds;
 use crate::gateway::Trouble;
-use crate::gateway::stripe::{self, amount};
 use crate::id::{PaymentId, RefundId};
 use crate::model::alert::RunAction;
 use crate::model::invoice::Invoice;
 use crate::model::movement::{Movement, Progress};
-use crate::model::payment::Payment;
+use crate::model::payment::{Gateway, Payment};
 use crate::model::refund::{FrozenRefund, Refund, RefundStatus, refund_of};
 use crate::model::tenant::Member;
 use crate::model::transition::{self, Case};
@@ -27,7 +25,7 @@ use crate::money::Money;
 use crate::policy::refund::{RefundRequest, asked, decide};
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::roles::Permission;
-use crate::secrets::StripeSecret;
+use crate::secrets::Keys;
 use crate::store::commit::CommitError;
 use crate::store::{Consistency, Key};
 
@@ -89,7 +87,7 @@ pub async fn refund(app: &App, invocation: &Invocation, order: &RefundOrder) -> 
         payment_id = Some(payment.id.clone());
         invoice_id = Some(payment.invoice_id.clone());
         let money = decided(app, order, &caller, &payment)?;
-        let secret = secret(app, &payment).await?;
+        let opened = gateway_keys(app, &payment).await?;
         // A reservation that leaves no time to send would only burn its key.
         if invocation.gateway_time(app).is_none() {
             return Err(Stop::Busy);
@@ -97,7 +95,7 @@ pub async fn refund(app: &App, invocation: &Invocation, order: &RefundOrder) -> 
         let schedule = schedule_of(app, &invoice).await?;
         let before = Case { invoice, payment, refund: None, schedule };
         match reserve(app, invocation, order, &before, money).await {
-            Ok(case) => return execute(app, invocation, case, secret).await,
+            Ok(case) => return execute(app, invocation, case, opened).await,
             Err(Stop::Busy) if invocation.wait_for_turn(app, round).await => {}
             Err(error) => return Err(error),
         }
@@ -106,7 +104,7 @@ pub async fn refund(app: &App, invocation: &Invocation, order: &RefundOrder) -> 
 }
 
 fn decided(app: &App, order: &RefundOrder, caller: &Member, payment: &Payment) -> Result<Money, Stop> {
-    let amount_refusal = amount::refund_to_wire(asked(&order.request, payment)).err().map(|error| format!("{error}."));
+    let amount_refusal = refund_refusal(payment.frozen.gateway, asked(&order.request, payment));
     let money = decide(&order.request, caller, payment, amount_refusal).map_err(Stop::Refused)?;
     if app.config.payments_paused {
         return Err(Stop::refused(Refusal::new(Code::Paused, "The operator has paused payments; nothing was done.")));
@@ -115,9 +113,9 @@ fn decided(app: &App, order: &RefundOrder, caller: &Member, payment: &Payment) -
 }
 
 /// The secret of the account that was paid through: a refund goes nowhere else.
-async fn secret(app: &App, payment: &Payment) -> Result<Arc<StripeSecret>, Stop> {
-    match account_secret(app, Movement::Payment(payment)).await {
-        Ok(secret) => Ok(secret),
+async fn gateway_keys(app: &App, payment: &Payment) -> Result<Keys, Stop> {
+    match account_keys(app, Movement::Payment(payment)).await {
+        Ok(keys) => Ok(keys),
         Err(Trouble::OtherAccount) => {
             let detail = format!(
                 "{} was paid through another gateway account than the tenant's secret names; restore that secret, or refund in the gateway's dashboard.",
@@ -167,9 +165,9 @@ async fn reserve(
         frozen: FrozenRefund {
             gateway: payment.frozen.gateway,
             account: payment.frozen.account.clone(),
-            api_version: stripe::API_VERSION.to_owned(),
+            api_version: api_version(payment.frozen.gateway).to_owned(),
             payment: reference.to_owned(),
-            reverse_transfer: payment.frozen.destination.is_some(),
+            reverse_transfer: payment.frozen.gateway == Gateway::Stripe && payment.frozen.destination.is_some(),
         },
         created_by: invocation.actor.user_id.clone(),
         created_at: now,
@@ -191,9 +189,9 @@ async fn execute(
     app: &App,
     invocation: &Invocation,
     case: Case,
-    secret: Arc<StripeSecret>,
+    keys: Keys,
 ) -> Result<RefundResult, Stop> {
-    let sent = send(app, invocation, case.movement(), secret, false).await;
+    let sent = send(app, invocation, case.movement(), keys, false).await;
     let finding = Finding { sent, source: Source::Reply, action: RunAction::Refund };
     let settled = match settle(app, invocation, case.clone(), &finding, Pace::Touch).await {
         Ok(settled) => settled,

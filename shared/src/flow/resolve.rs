@@ -3,7 +3,7 @@
 //! Taken only when the key has expired, so that no send can execute it any more, and a look-up has just found nothing
 //! that is believed. Without the account's secret only "executed" is taken: it pays nothing a second time.
 
-use super::recover::{account_secret, look_up, touch};
+use super::recover::{account_keys, look_up, touch};
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, reread, settle};
 use super::{Invocation, Stop, find_payment, find_refund, permitted};
@@ -19,7 +19,7 @@ use crate::model::transition::Case;
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::retry;
 use crate::policy::roles::Permission;
-use crate::secrets::StripeSecret;
+use crate::secrets::Keys;
 use crate::store::{Consistency, Key};
 
 /// What a person found out.
@@ -97,13 +97,12 @@ async fn resolve(
         return Err(not_resolvable(movement, "Its outcome is known."));
     }
     let now = app.clock.now();
-    if retry::key_protects(now, movement.created_at()) || !retry::failure_is_final(now, movement.progress().send_until)
-    {
+    if retry::is_pursued(now, movement) || !retry::failure_is_final(now, movement.progress().send_until) {
         return Err(not_resolvable(movement, "It is still being looked up; that ends by itself."));
     }
-    let sent = match account_secret(app, movement).await {
-        Ok(secret) => {
-            let (found, secret) = look_up(app, invocation, movement, secret).await;
+    let sent = match account_keys(app, movement).await {
+        Ok(keys) => {
+            let (found, keys) = look_up(app, invocation, movement, keys).await;
             match found {
                 Found::Nothing => {}
                 Found::Unanswered(_) => {
@@ -129,7 +128,7 @@ async fn resolve(
                     }
                 }
             }
-            said(app, invocation, movement, &secret, resolution).await?
+            said(app, invocation, movement, &keys, resolution).await?
         }
         // Nobody can be asked any more. "Executed" pays nothing a second time; "not executed" would free the invoice.
         Err(Trouble::OtherAccount) if resolution.executed && resolution.gateway_reference.is_none() => word(resolution),
@@ -168,14 +167,14 @@ async fn said(
     app: &App,
     invocation: &Invocation,
     movement: Movement<'_>,
-    secret: &StripeSecret,
+    keys: &Keys,
     resolution: &Resolution,
 ) -> Result<Sent, Stop> {
     let Some(reference) = resolution.gateway_reference.as_ref().filter(|_| resolution.executed) else {
         return Ok(word(resolution));
     };
     let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
-    match app.stripe.read(secret, movement, reference, timeout).await {
+    match keys.read(app, movement, reference, timeout).await {
         Found::Object(answer) => {
             let sent = Sent::found(movement, answer);
             let holds = !sent.mismatch && sent.outcome == Outcome::Succeeded;

@@ -21,8 +21,9 @@ use super::{Invocation, Stop};
 use crate::app::App;
 use crate::bounds;
 use crate::clock::Time;
-use crate::id::{TenantId, UserId};
+use crate::id::UserId;
 use crate::model::audit::Actor;
+use crate::model::payment::{Gateway, PaymentMethod};
 use crate::secrets::SecretError;
 use crate::store::Item;
 use crate::store::list::Due;
@@ -278,7 +279,7 @@ impl Executor {
 
     /// When one may start: by the rate of its gateway account, and by how many are at work; `None`: not in this run.
     async fn turn(&self, run: &Run, due: &Due) -> Option<OwnedSemaphorePermit> {
-        let account = self.account(&due.tenant_id).await;
+        let account = self.account(due).await;
         while let Err(not_yet) = self.rate.check_key(&account) {
             let wait = not_yet.wait_time_from(DefaultClock::default().now());
             if !run.is_open(self.app.clock.now().plus(wait)) {
@@ -331,16 +332,21 @@ impl Executor {
             );
         }
         if let Err(Stop::Secret(error @ (SecretError::Malformed(_) | SecretError::Refused { .. }))) = &done {
-            call_about_secret(&self.app, &invocation, error).await?;
+            call_about_secret(&self.app, &invocation, gateway(due), error).await?;
         }
         done
     }
 
     /// Whose rate it is: the gateway account's, where there is one.
-    async fn account(&self, tenant: &TenantId) -> String {
-        match self.app.secrets.stripe(tenant).await {
-            Ok(secret) => secret.account.clone(),
-            Err(_) => tenant.to_string(),
+    async fn account(&self, due: &Due) -> String {
+        match self.app.secrets.keys(&due.tenant_id, gateway(due)).await {
+            Ok(keys) => keys.account().to_owned(),
+            Err(_) => due.tenant_id.to_string(),
         }
     }
+}
+
+/// Who is to move the money.
+fn gateway(due: &Due) -> Gateway {
+    due.payment_method.map_or(Gateway::Stripe, PaymentMethod::gateway)
 }

@@ -3,16 +3,13 @@
 //! The outcome is the join of all sends, not the last answer: once one of them is unknown, only the gateway's object,
 //! or a success or decline under the same key, ends it.
 
-use std::sync::Arc;
-
 use super::Invocation;
 use crate::app::App;
 use crate::bounds;
-use crate::gateway::{Answer, Found, NextAction, Outcome, Seen, Trouble};
+use crate::gateway::{Answer, Found, NextAction, Outcome, Seen, Trouble, paypal};
 use crate::model::movement::Movement;
-use crate::model::payment::Gateway;
 use crate::policy::retry;
-use crate::secrets::StripeSecret;
+use crate::secrets::Keys;
 use crate::telemetry::metrics::GatewayCall;
 
 /// What came of the sends.
@@ -22,6 +19,10 @@ pub struct Sent {
     pub outcome: Outcome,
     /// The gateway's object.
     pub seen: Option<Seen>,
+    /// PayPal's order, before there is a capture and above it afterwards.
+    pub order: Option<String>,
+    /// What was paid with it has come back since.
+    pub came_back: bool,
     /// What the customer needs to act.
     pub next_action: Option<NextAction>,
     /// The gateway's own code.
@@ -41,6 +42,8 @@ impl Sent {
         Self {
             outcome,
             seen: None,
+            order: None,
+            came_back: false,
             next_action: None,
             gateway_code: None,
             rejected: false,
@@ -66,11 +69,16 @@ impl Sent {
     fn join(&mut self, movement: Movement<'_>, answer: Answer) {
         self.gateway_code = answer.gateway_code.or(self.gateway_code.take());
         self.rejected = matches!(answer.outcome, Outcome::NotSent(Trouble::KeyRefused | Trouble::Rejected));
-        if answer.seen.as_ref().is_some_and(|seen| !is_ours(movement, seen)) {
+        let begun = answer.begun.as_deref();
+        if answer.seen.as_ref().is_some_and(|seen| !is_ours(movement, seen))
+            || begun.is_some_and(|begun| !is_our_order(movement, begun))
+        {
             self.mismatch = true;
             self.outcome = Outcome::Unknown(Trouble::Undecided);
             return;
         }
+        self.order = answer.begun.map(|begun| begun.reference).or(self.order.take());
+        self.came_back = answer.came_back;
         self.outcome = join(&self.outcome, answer.outcome);
         self.seen = answer.seen.or(self.seen.take());
         self.next_action = answer.next_action;
@@ -97,17 +105,23 @@ pub fn is_ours(movement: Movement<'_>, seen: &Seen) -> bool {
         && movement.reference().is_none_or(|reference| reference == seen.reference)
 }
 
+/// Whether an order is the one of the payment that was reserved.
+fn is_our_order(movement: Movement<'_>, begun: &Seen) -> bool {
+    let Movement::Payment(payment) = movement else { return false };
+    paypal::order::is_ours(payment, begun) && movement.order().is_none_or(|order| order == begun.reference)
+}
+
 /// Sends what the caller has reserved: its fence the caller has just set. `unknown`: an earlier send may have gone through.
 pub async fn send(
     app: &App,
     invocation: &Invocation,
     movement: Movement<'_>,
-    secret: Arc<StripeSecret>,
+    keys: Keys,
     unknown: bool,
 ) -> Sent {
-    let sent = try_to_send(app, invocation, movement, secret, unknown).await;
+    let sent = try_to_send(app, invocation, movement, keys, unknown).await;
     if sent.attempts > 0 {
-        app.metrics.gateway_attempts(Gateway::Stripe, sent.attempts, movement.payment_id(), app.clock.now());
+        app.metrics.gateway_attempts(movement.gateway(), sent.attempts, movement.payment_id(), app.clock.now());
     }
     sent
 }
@@ -116,7 +130,7 @@ async fn try_to_send(
     app: &App,
     invocation: &Invocation,
     movement: Movement<'_>,
-    mut secret: Arc<StripeSecret>,
+    mut keys: Keys,
     unknown: bool,
 ) -> Sent {
     let mut sent = Sent::nothing(unknown);
@@ -124,7 +138,8 @@ async fn try_to_send(
     while sent.attempts < bounds::SENDS && app.clock.now() < movement.progress().send_until {
         let Some(timeout) = invocation.gateway_time(app) else { break };
         let asked_at = app.clock.now();
-        let answer = app.stripe.send(&secret, movement, timeout).await;
+        let order = movement.order().or(sent.order.as_deref());
+        let answer = keys.send(app, movement, order, timeout).await;
         sent.attempts += 1;
         let Answer { outcome, again, retry_after, gateway_code, .. } = &answer;
         let (trouble, mut again, retry_after) = (trouble(outcome), *again, *retry_after);
@@ -140,22 +155,22 @@ async fn try_to_send(
         let now = app.clock.now();
         let (took, payment_id) = (now.since(asked_at), movement.payment_id());
         let result = trouble.map_or("ok", Trouble::as_str);
-        app.metrics.gateway_call(GatewayCall { gateway: Gateway::Stripe, result, took, payment_id }, now);
+        app.metrics.gateway_call(GatewayCall { gateway: movement.gateway(), result, took, payment_id }, now);
         sent.join(movement, answer);
         if sent.outcome.is_known() || sent.mismatch {
             return sent;
         }
         if trouble == Some(Trouble::KeyRefused) && !refreshed {
             refreshed = true;
-            match app.secrets.stripe_anew(movement.tenant_id()).await {
-                Ok(fresh) if fresh.account == movement.account() => {
-                    secret = fresh;
+            match app.secrets.keys_anew(movement.tenant_id(), movement.gateway()).await {
+                Ok(fresh) if fresh.account() == movement.account() => {
+                    keys = fresh;
                     again = true;
                 }
                 _ => again = false,
             }
         }
-        if trouble == Some(Trouble::Lost) && look_up(app, invocation, movement, &secret, &mut sent).await {
+        if trouble == Some(Trouble::Lost) && look_up(app, invocation, movement, &keys, &mut sent).await {
             return sent;
         }
         let pause = retry::backoff(bounds::SEND_BACKOFF, bounds::SEND_BACKOFF_MAX, sent.attempts, retry_after);
@@ -167,7 +182,7 @@ async fn try_to_send(
         app.clock.sleep(pause).await;
     }
     if matches!(sent.outcome, Outcome::Unknown(_)) && sent.attempts > 0 {
-        look_up(app, invocation, movement, &secret, &mut sent).await;
+        look_up(app, invocation, movement, &keys, &mut sent).await;
     }
     sent
 }
@@ -178,12 +193,16 @@ async fn look_up(
     app: &App,
     invocation: &Invocation,
     movement: Movement<'_>,
-    secret: &StripeSecret,
+    keys: &Keys,
     sent: &mut Sent,
 ) -> bool {
     let time = || invocation.gateway_time(app);
-    let until = retry::created_until(app.clock.now(), movement.created_at(), movement.progress().send_until);
-    let Found::Object(answer) = app.stripe.find(secret, movement, until, &time).await else { return false };
+    let order = movement.order().or(sent.order.as_deref());
+    // At PayPal the same send is the look-up as long as nothing is known of it; events come later.
+    if matches!(keys, Keys::Paypal(_)) && movement.reference().or(order).is_none() {
+        return false;
+    }
+    let Found::Object(answer) = keys.find(app, movement, order, &time).await else { return false };
     if !matches!(answer.outcome, Outcome::Succeeded | Outcome::Pending | Outcome::RequiresAction) {
         return false;
     }

@@ -4,6 +4,7 @@
 //! function on what was read. When somebody else was faster, everything is read and decided again.
 
 use super::alert::{Execution, alert, run};
+use super::keys::{is_payout, pending_check};
 use super::record::{Told, record};
 use super::send::Sent;
 use super::{Invocation, Stop};
@@ -180,10 +181,8 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time, terms: Opt
         Outcome::NotSent(_) if answers_open_send => (Report::NotSent, Some(failed(FailureCode::GatewayUnavailable))),
         Outcome::NotSent(_) | Outcome::Refused(_) | Outcome::Unknown(_) => return Decision::Note,
     };
-    // A failure that is not the reply to the open send waits until no send can be under way. A customer's own payment
-    // has been replied to.
-    let is_open = movement.is_unsettled() && !movement.waits_for_customer();
-    let may_be_under_way = is_open && !retry::failure_is_final(now, send_until);
+    // A failure that is not the reply to the open send waits until no send can be under way.
+    let may_be_under_way = movement.may_be_under_way() && !retry::failure_is_final(now, send_until);
     let is_hint = !answers_open_send && !finding.by_person();
     if why.is_some() && is_hint && may_be_under_way {
         return Decision::Note;
@@ -191,19 +190,42 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time, terms: Opt
     let reference = finding.sent.seen.as_ref().map(|seen| seen.reference.as_str());
     let executed = case.schedule.as_ref().filter(|schedule| schedule.is_executed_by(&case.payment.id));
     let next = match (&why, terms) {
-        (Some(why), Some(terms)) => next::after(why.code, executed, terms, now),
+        (Some(why), Some(terms)) => {
+            // No method of the tenant's can put right what is wrong with the recipient of a payout.
+            let is_about_recipient = why.code == FailureCode::PaymentMethodInvalid && is_payout(movement);
+            let code = if is_about_recipient { FailureCode::Declined } else { why.code };
+            next::after(code, executed, terms, now)
+        }
         _ => Next::Nothing,
     };
-    match transition::apply(case, report, why.as_ref(), &next, reference, now) {
+    let mut change = transition::apply(case, report, why.as_ref(), &next, reference, now);
+    let mut why = why;
+    if finding.sent.came_back
+        && let Some(returned) = transition::returned(change.as_ref().map_or(case, |change| &change.case))
+    {
+        let told = change.take().map(|change| change.alerts).unwrap_or_default();
+        change = Some(Change { alerts: told.into_iter().chain(returned.alerts).collect(), ..returned });
+        // It is no failure to pay.
+        why = None;
+    }
+    match change {
         Some(mut change) => {
+            learn_order(&mut change.case, finding);
             if change.case.movement().waits_for_customer() {
                 change.case.payment.progress.next_check_at = Some(waits_until(&change.case.payment));
             } else if change.case.movement().is_unsettled() && report == Report::Pending {
-                change.case.progress_mut().next_check_at = Some(now.plus(bounds::DAILY));
+                change.case.progress_mut().next_check_at = Some(pending_check(now, case.movement()));
             }
             Decision::Apply(Box::new(change), why)
         }
         None => Decision::Note,
+    }
+}
+
+/// Notes PayPal's order as soon as an answer tells of it.
+fn learn_order(case: &mut Case, finding: &Finding) {
+    if let (Some(order), false) = (&finding.sent.order, finding.sent.mismatch) {
+        case.payment.learn_order(order);
     }
 }
 
@@ -266,7 +288,8 @@ fn noted(app: &App, invocation: &Invocation, before: &Case, finding: &Finding, p
     }
     let now = app.clock.now();
     let fresh = movement.progress().checked_at.is_some_and(|at| now.since(at) < bounds::LOOKUP_PAUSE);
-    let known = movement.reference().is_some() || finding.sent.seen.is_none();
+    let known = (movement.reference().is_some() || finding.sent.seen.is_none())
+        && (movement.order().is_some() || finding.sent.order.is_none());
     if pace == Pace::Touch && finding.source == Source::Lookup && fresh && known {
         return None;
     }
@@ -275,7 +298,9 @@ fn noted(app: &App, invocation: &Invocation, before: &Case, finding: &Finding, p
     if let (Some(seen), None) = (finding.sent.seen.as_ref().filter(|_| !finding.sent.mismatch), &before.refund) {
         case.payment.learn_reference(&seen.reference);
     }
-    let learned = case.payment.reference() != before.payment.reference();
+    learn_order(&mut case, finding);
+    let learned = (case.payment.reference(), &case.payment.order_id)
+        != (before.payment.reference(), &before.payment.order_id);
     let waits_until = case.movement().waits_for_customer().then(|| waits_until(&case.payment));
     let progress = case.progress_mut();
     progress.revision += 1;
@@ -286,7 +311,7 @@ fn noted(app: &App, invocation: &Invocation, before: &Case, finding: &Finding, p
     } else if pace == Pace::Check || learned {
         progress.next_check_at = Some(match (&finding.sent.outcome, waits_until) {
             (_, Some(until)) if now < until => until,
-            (Outcome::Pending, _) => now.plus(bounds::DAILY),
+            (Outcome::Pending, _) => pending_check(now, before.movement()),
             _ => retry::next_check(now, progress.checks),
         });
     }
@@ -367,7 +392,7 @@ fn is_lost_for_good(now: Time, movement: Movement<'_>, finding: &Finding) -> boo
         Outcome::Unknown(_) => !movement.waits_for_customer() && movement.reference().is_none(),
         _ => false,
     };
-    finding.source == Source::Lookup && found_nothing && !retry::key_protects(now, movement.created_at())
+    finding.source == Source::Lookup && found_nothing && !retry::is_pursued(now, movement)
 }
 
 /// The case of a payment or refund, as it is now.

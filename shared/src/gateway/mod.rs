@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock::Time;
+use crate::model::method::MethodKind;
 use crate::model::payment::Failure;
 use crate::model::transition::Standing;
 use crate::money::Money;
@@ -228,6 +229,41 @@ impl Answer {
         };
         Self::without_object(outcome, again)
     }
+}
+
+/// A payment method as its gateway shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownMethod {
+    /// The gateway's id of it.
+    pub reference: String,
+    /// The gateway's id of its owner.
+    pub customer: Option<String>,
+    /// It was not attached to its owner before.
+    pub attached_here: bool,
+    /// What it draws on.
+    pub kind: MethodKind,
+    /// Card brand or bank name; of a PayPal account the e-mail address, masked.
+    pub brand: Option<String>,
+    /// The last four digits.
+    pub last4: Option<String>,
+    /// Month in which the card ends, 1 to 12.
+    pub exp_month: Option<u8>,
+    /// Year in which the card ends.
+    pub exp_year: Option<u16>,
+}
+
+/// Why a reference did not lead to a usable method.
+#[derive(Debug, thiserror::Error)]
+pub enum MethodError {
+    /// The gateway does not know it, or it can't be used; says why.
+    #[error("{0}")]
+    NotUsable(String),
+    /// The customer that the method was to be attached to is gone.
+    #[error("the customer is gone at the gateway")]
+    NoCustomer,
+    /// The gateway did not answer the question.
+    #[error("the gateway did not answer: {}", .0.as_str())]
+    Gateway(Trouble),
 }
 
 /// What the customer needs to act. Whoever has it can finish the payment: never stored, never logged.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::payment::{Payment, PaymentStatus};
+use super::payment::{Gateway, Payment, PaymentStatus};
 use super::refund::Refund;
 use crate::bounds;
 use crate::clock::Time;
@@ -148,6 +148,31 @@ impl<'a> Movement<'a> {
             Self::Payment(payment) => &payment.frozen.account,
             Self::Refund(refund) => &refund.frozen.account,
         }
+    }
+
+    /// Who moves the money.
+    #[must_use]
+    pub fn gateway(self) -> Gateway {
+        match self {
+            Self::Payment(payment) => payment.frozen.gateway,
+            Self::Refund(refund) => refund.frozen.gateway,
+        }
+    }
+
+    /// PayPal's order of a payment, once it is known.
+    #[must_use]
+    pub fn order(self) -> Option<&'a str> {
+        match self {
+            Self::Payment(payment) => payment.order_id.as_deref(),
+            Self::Refund(_) => None,
+        }
+    }
+
+    /// Whether a send of it may be under way before its fence has passed. What waits for its customer has been replied
+    /// to; but an approved order is gone on with by a send.
+    #[must_use]
+    pub fn may_be_under_way(self) -> bool {
+        self.is_unsettled() && (!self.waits_for_customer() || self.gateway() == Gateway::Paypal)
     }
 
     /// The gateway's id, once it is known.

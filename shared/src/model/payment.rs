@@ -112,11 +112,13 @@ pub struct Frozen {
     pub account: String,
     /// Version of the gateway's API.
     pub api_version: String,
-    /// The gateway's id of the method's owner.
+    /// The gateway's id of the method's owner; empty where the gateway keeps none, or no method is taken.
+    #[serde(default)]
     pub customer: String,
-    /// The gateway's id of the method.
+    /// The gateway's id of the method; at PayPal with what it draws on. Empty where no method is taken.
+    #[serde(default)]
     pub method: String,
-    /// The connected account that is paid.
+    /// Who is paid: a connected account at Stripe, an e-mail address at PayPal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
     /// What statements say.
@@ -168,6 +170,9 @@ pub struct Payment {
     /// `tenant#gateway#reference`: the key of the index by the gateway's own id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_ref: Option<String>,
+    /// PayPal's order, once an answer has told of it: it stands for the payment before there is a capture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<String>,
     /// What can still be refunded, in minor units. Below zero while a refund of ours that the gateway will refuse is
     /// still on its way, and where a refund that was given up turned out to be executed.
     #[serde(default)]
@@ -251,6 +256,11 @@ impl Payment {
     #[must_use]
     pub fn reference(&self) -> Option<&str> {
         reference_in(self.gateway_ref.as_deref())
+    }
+
+    /// Notes PayPal's order. Known once, it never changes.
+    pub fn learn_order(&mut self, order: &str) {
+        self.order_id.get_or_insert_with(|| order.to_owned());
     }
 
     /// Notes the gateway's id. Known once, it never changes.

@@ -95,7 +95,9 @@ pub struct Facts<'a> {
 pub struct Plan {
     /// Who answers for it.
     pub approved_by: Vec<UserId>,
-    /// The connected account that is paid.
+    /// Whether a method is charged: else the tenant's balance at the gateway pays.
+    pub takes_method: bool,
+    /// Who is paid: the connected account, or the e-mail address at PayPal.
     pub destination: Option<String>,
     /// The money stays in the tenant's own balance at the gateway.
     pub own_balance: bool,
@@ -128,7 +130,7 @@ pub fn decide(request: &PayRequest, schedules: bool, caller: &Member, facts: &Fa
                 Ok(users) => approved_by = users,
                 Err(against) => refusals.extend(against),
             }
-            refusals.extend(against_destination(invoice, facts));
+            refusals.extend(against_destination(invoice, request.payment_method, facts));
         }
         (None, Target::Existing { invoice_id, .. }) => {
             let detail = format!("There is no invoice {invoice_id}.");
@@ -139,7 +141,7 @@ pub fn decide(request: &PayRequest, schedules: bool, caller: &Member, facts: &Fa
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    Ok(plan(facts.invoice, approved_by, later))
+    Ok(plan(facts.invoice, request.payment_method, approved_by, later))
 }
 
 /// Whether a scheduled payment that is due may be made: everything is checked again.
@@ -171,7 +173,7 @@ pub fn decide_due(schedule: &Schedule, facts: &Facts<'_>) -> Result<Plan, Vec<Re
     refusals.extend(facts.amount_refusal.iter().map(|detail| Refusal::new(Code::AmountOutOfRange, detail.clone())));
     let named = schedule.payment_method_id.as_ref();
     refusals.extend(against_method(invoice, schedule.payment_method, named, facts));
-    refusals.extend(against_destination(invoice, facts));
+    refusals.extend(against_destination(invoice, schedule.payment_method, facts));
     let answer = approval::still_answer(
         &schedule.approved_by,
         &invoice.created_by,
@@ -180,7 +182,7 @@ pub fn decide_due(schedule: &Schedule, facts: &Facts<'_>) -> Result<Plan, Vec<Re
         facts.members,
     );
     match answer {
-        Ok(users) if refusals.is_empty() => Ok(plan(Some(invoice), users, None)),
+        Ok(users) if refusals.is_empty() => Ok(plan(Some(invoice), schedule.payment_method, users, None)),
         Ok(_) => Err(refusals),
         Err(against) => {
             refusals.extend(against);
@@ -189,22 +191,39 @@ pub fn decide_due(schedule: &Schedule, facts: &Facts<'_>) -> Result<Plan, Vec<Re
     }
 }
 
-fn plan(invoice: Option<&Invoice>, approved_by: Vec<UserId>, later: Option<Date>) -> Plan {
+fn plan(invoice: Option<&Invoice>, by: PaymentMethod, approved_by: Vec<UserId>, later: Option<Date>) -> Plan {
     let payable = invoice.filter(|invoice| invoice.kind == Kind::Payable);
-    let destination = payable.and_then(|invoice| invoice.counterparty.stripe_account.clone());
+    let destination = payable.and_then(|invoice| destination(&invoice.counterparty, by).map(ToOwned::to_owned));
     let own_balance = destination.is_none() && payable.is_some();
-    Plan { approved_by, destination, own_balance, later }
+    let takes_method = invoice.is_some_and(|invoice| takes_method(invoice, by));
+    Plan { approved_by, takes_method, destination, own_balance, later }
 }
 
-fn against_destination(invoice: &Invoice, facts: &Facts<'_>) -> Option<Refusal> {
-    let own_balance = invoice.kind == Kind::Payable && invoice.counterparty.stripe_account.is_none();
-    (own_balance && !own_balance_allowed(facts)).then(|| {
-        Refusal::field(
-            Code::CounterpartyAccountRequired,
-            "invoice_id",
-            "The counterparty has no stripe_account, and the tenant does not pay into its own balance.",
-        )
-    })
+/// Where a vendor is paid.
+fn destination(counterparty: &Counterparty, by: PaymentMethod) -> Option<&str> {
+    match by {
+        PaymentMethod::Stripe | PaymentMethod::Ach => counterparty.stripe_account.as_deref(),
+        PaymentMethod::Paypal => counterparty.paypal_email.as_deref(),
+    }
+}
+
+/// Whether a method is charged: a payout at PayPal is paid from the tenant's balance there.
+fn takes_method(invoice: &Invoice, by: PaymentMethod) -> bool {
+    by != PaymentMethod::Paypal || invoice.kind == Kind::Receivable
+}
+
+fn against_destination(invoice: &Invoice, by: PaymentMethod, facts: &Facts<'_>) -> Option<Refusal> {
+    if invoice.kind == Kind::Receivable || destination(&invoice.counterparty, by).is_some() {
+        return None;
+    }
+    let detail = match by {
+        PaymentMethod::Paypal => "The counterparty has no paypal_email, which PayPal pays to.",
+        _ if own_balance_allowed(facts) => return None,
+        _ => "The counterparty has no stripe_account, and the tenant does not pay into its own balance.",
+    };
+    // An invoice that is made with the payment names its counterparty here.
+    let field = if by == PaymentMethod::Paypal { "counterparty.paypal_email" } else { "invoice_id" };
+    Some(Refusal::field(Code::CounterpartyAccountRequired, field, detail))
 }
 
 /// Whether a date is past or too far ahead; says so.
@@ -311,6 +330,12 @@ fn against(
     account: Option<&str>,
 ) -> Vec<Refusal> {
     const FIELD: &str = "payment_method_id";
+    if !takes_method(invoice, payment_method) {
+        return named.map(|id| {
+            let detail = format!("{id} can't be charged for a payout: {payment_method} pays vendors from the balance there.");
+            Refusal::field(Code::PaymentMethodMismatch, FIELD, detail)
+        }).into_iter().collect();
+    }
     let owner = default_owner(invoice.kind, &invoice.counterparty);
     let Some(method) = method else {
         let detail = match (named, owner) {

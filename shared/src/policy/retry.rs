@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::bounds;
 use crate::clock::Time;
+use crate::model::movement::Movement;
+use crate::model::payment::Gateway;
 
 /// A pause before try number `tries_made` + 1: exponential with full jitter, at least what the other side asks for.
 #[must_use]
@@ -27,17 +29,46 @@ pub fn failure_is_final(now: Time, send_until: Time) -> bool {
     now >= send_until.plus(bounds::SEND_MARGIN)
 }
 
-/// Whether the key of a payment reserved at `created_at` still protects another send.
-#[must_use]
-pub fn key_protects(now: Time, created_at: Time) -> bool {
-    now < created_at.plus(bounds::STRIPE_RESEND)
+/// How long after its reservation something may be sent again, and how long the gateway keeps its key.
+fn lifetimes(movement: Movement<'_>) -> (Duration, Duration) {
+    match (movement.gateway(), movement) {
+        (Gateway::Stripe, _) => (bounds::STRIPE_RESEND, bounds::STRIPE_KEY),
+        (Gateway::Paypal, Movement::Refund(_)) => (bounds::PAYPAL_REFUND_RESEND, bounds::PAYPAL_REFUND_KEY),
+        // A payout: nothing keeps its id once its batch is denied.
+        (Gateway::Paypal, Movement::Payment(payment)) if payment.frozen.destination.is_some() => {
+            (Duration::ZERO, Duration::ZERO)
+        }
+        // An order that is known is captured once, however late it is approved.
+        (Gateway::Paypal, Movement::Payment(payment)) if payment.order_id.is_some() => {
+            (bounds::ACTION_LIFETIME, bounds::ACTION_LIFETIME)
+        }
+        (Gateway::Paypal, Movement::Payment(_)) => (bounds::PAYPAL_ORDER_RESEND, bounds::PAYPAL_ORDER_KEY),
+    }
 }
 
-/// Until when a payment may have been created at the gateway. While its key protects, a send that arrived late is found
+/// Whether the key of a payment or refund still protects another send.
+#[must_use]
+pub fn key_protects(now: Time, movement: Movement<'_>) -> bool {
+    now < movement.created_at().plus(lifetimes(movement).0)
+}
+
+/// Whether it is still being found out what became of it. Afterwards only a person can say it.
+#[must_use]
+pub fn is_pursued(now: Time, movement: Movement<'_>) -> bool {
+    // What a look-up finds of a payout comes with PayPal's events.
+    key_protects(now, movement)
+        || movement.gateway() == Gateway::Paypal && now < movement.created_at().plus(bounds::PAYPAL_EVENT_LAG)
+}
+
+/// Until when something may have been created at the gateway. While its key protects, a send that arrived late is found
 /// by sending again, and the last fence will do; afterwards only the look-up is left, and it looks at the whole time.
 #[must_use]
-pub fn created_until(now: Time, created_at: Time, send_until: Time) -> Time {
-    if key_protects(now, created_at) { send_until } else { send_until.max(created_at.plus(bounds::STRIPE_KEY)) }
+pub fn created_until(now: Time, movement: Movement<'_>) -> Time {
+    let send_until = movement.progress().send_until;
+    if key_protects(now, movement) {
+        return send_until;
+    }
+    send_until.max(movement.created_at().plus(lifetimes(movement).1))
 }
 
 #[cfg(test)]

@@ -6,8 +6,6 @@
 pub(super) mod read;
 pub(super) mod reserve;
 
-use std::sync::Arc;
-
 use self::read::{Existing, made_by, read};
 use self::reserve::{Intent, Origin, reserve};
 use super::recover::touch_payment;
@@ -24,7 +22,7 @@ use crate::model::schedule::Schedule;
 use crate::model::transition::Case;
 use crate::policy::pay::{PayRequest, decide};
 use crate::policy::refusal::{Code, Refusal};
-use crate::secrets::StripeSecret;
+use crate::secrets::Keys;
 use crate::store::commit::CommitError;
 use crate::store::{Consistency, Key};
 
@@ -91,8 +89,8 @@ pub async fn pay(app: &App, invocation: &Invocation, order: &PayOrder) -> Result
             Ok(plan) => plan,
             Err(refusals) => return refused(app, invocation, order, consistency, refusals).await,
         };
-        let (Some(secret), Some(invoice), Some(method)) = (&read.secret, &read.invoice, &read.method) else {
-            return Err(Stop::Impossible("decided without a secret, an invoice or a method"));
+        let (Some(keys), Some(invoice)) = (&read.keys, &read.invoice) else {
+            return Err(Stop::Impossible("decided without a secret or an invoice"));
         };
         if let Some(date) = plan.later {
             match promise(app, invocation, order, &read, invoice, &plan, date).await {
@@ -113,15 +111,15 @@ pub async fn pay(app: &App, invocation: &Invocation, order: &PayOrder) -> Result
         }
         let intent = Intent {
             invoice,
-            method,
+            method: read.method.as_ref().filter(|_| plan.takes_method),
             payment_method: order.request.payment_method,
-            secret,
+            keys,
             plan: &plan,
             created_by: &read.caller.user_id,
             origin: Origin::Request(order),
         };
         match reserve(app, invocation, &intent).await {
-            Ok(case) => return Ok(executed(app, invocation, case, Arc::clone(secret)).await),
+            Ok(case) => return Ok(executed(app, invocation, case, keys.clone()).await),
             Err(CommitError::Conflict(_)) if invocation.wait_for_turn(app, round + 1).await => {}
             Err(error) => return Err(error.into()),
         }
@@ -172,8 +170,8 @@ async fn refused(
     Err(Stop::Refused(refusals))
 }
 
-async fn executed(app: &App, invocation: &Invocation, case: Case, secret: Arc<StripeSecret>) -> PayResult {
-    let (case, next_action) = execute(app, invocation, case, secret).await;
+async fn executed(app: &App, invocation: &Invocation, case: Case, keys: Keys) -> PayResult {
+    let (case, next_action) = execute(app, invocation, case, keys).await;
     let waits = case.movement().waits_for_customer();
     let made = Made::Payment {
         payment: Box::new(case.payment),
@@ -188,9 +186,9 @@ pub(super) async fn execute(
     app: &App,
     invocation: &Invocation,
     case: Case,
-    secret: Arc<StripeSecret>,
+    keys: Keys,
 ) -> (Case, Option<NextAction>) {
-    let sent = send(app, invocation, case.movement(), secret, false).await;
+    let sent = send(app, invocation, case.movement(), keys, false).await;
     let next_action = sent.next_action.clone();
     let finding = Finding { sent, source: Source::Reply, action: RunAction::Pay };
     let settled = match settle(app, invocation, case.clone(), &finding, Pace::Touch).await {

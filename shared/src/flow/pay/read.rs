@@ -1,13 +1,12 @@
 //! What is read before the verdict on a pay request, and when it is asked for again.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::{PayOrder, key_reused};
 use crate::app::App;
 use crate::flow::settings::no_tenant;
 use crate::flow::{Invocation, Stop, permitted};
-use crate::gateway::stripe::amount;
+use crate::flow::keys::amount_refusal;
 use crate::id::{InvoiceId, PaymentId, ScheduleId, TenantId, UserId};
 use crate::model::invoice::{Draft, Invoice, InvoiceStatus};
 use crate::model::method::{Method, Owner, default_key};
@@ -18,7 +17,7 @@ use crate::policy::approval;
 use crate::policy::pay::{Facts, Target, default_owner};
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::roles::Permission;
-use crate::secrets::{SecretError, StripeSecret};
+use crate::secrets::{Keys, SecretError};
 use crate::store::{Consistency, Items, Key, StoreError, Table};
 
 /// What was read before the verdict.
@@ -28,7 +27,8 @@ pub(in crate::flow) struct Read {
     members: BTreeMap<UserId, Member>,
     pub invoice: Option<Invoice>,
     pub method: Option<Method>,
-    pub secret: Option<Arc<StripeSecret>>,
+    pub keys: Option<Keys>,
+    pub payment_method: PaymentMethod,
     /// What the key has made before; a payment wins over a schedule.
     pub existing: Option<Existing>,
 }
@@ -55,10 +55,9 @@ impl Read {
             members: &self.members,
             invoice,
             method: self.method.as_ref(),
-            account: self.secret.as_ref().map(|secret| secret.account.as_str()),
+            account: self.keys.as_ref().map(Keys::account),
             amount_refusal: invoice
-                .and_then(|invoice| amount::to_wire(invoice.money()).err())
-                .map(|error| format!("{error}.")),
+                .and_then(|invoice| amount_refusal(self.payment_method.gateway(), invoice.money())),
             today: app.clock.now().date_in(&self.settings.zone()),
         }
     }
@@ -90,9 +89,9 @@ pub(super) async fn read(
     keys.extend(method_key(likely_owner));
     keys.extend(request.approved_by.as_ref().map(|user| Key::member(tenant, user)));
 
-    let (found, secret) = tokio::join!(
+    let (found, opened) = tokio::join!(
         app.store.read(keys.clone(), consistency),
-        secret(app, tenant, request.payment_method, Freshness::Cached)
+        gateway_keys(app, tenant, request.payment_method, Freshness::Cached)
     );
     let mut found = found?;
     let caller = permitted(found.get(&caller_key)?, Permission::PaymentsCreate)?;
@@ -106,14 +105,15 @@ pub(super) async fn read(
         members: BTreeMap::new(),
         invoice: found.get(&invoice_key)?,
         method: None,
-        secret: None,
+        keys: None,
+        payment_method: request.payment_method,
         existing,
     };
     if read.existing.is_some() {
         return Ok(read);
     }
     built(request.payment_method, &read.settings)?;
-    read.secret = secret?;
+    read.keys = opened?;
     if let Target::New(_) = request.target {
         match (&read.invoice, consistency) {
             (None, _) => read.invoice = Some(draft(app, invocation, order)?),
@@ -179,21 +179,21 @@ pub(in crate::flow) enum Freshness {
 }
 
 /// The tenant's secret for a payment method; `None`: there is none.
-pub(in crate::flow) async fn secret(
+pub(in crate::flow) async fn gateway_keys(
     app: &App,
     tenant: &TenantId,
     method: PaymentMethod,
     freshness: Freshness,
-) -> Result<Option<Arc<StripeSecret>>, SecretError> {
-    if method != PaymentMethod::Stripe {
+) -> Result<Option<Keys>, SecretError> {
+    if method == PaymentMethod::Ach {
         return Ok(None);
     }
     let found = match freshness {
-        Freshness::Cached => app.secrets.stripe(tenant).await,
-        Freshness::Anew => app.secrets.stripe_anew(tenant).await,
+        Freshness::Cached => app.secrets.keys(tenant, method.gateway()).await,
+        Freshness::Anew => app.secrets.keys_anew(tenant, method.gateway()).await,
     };
     match found {
-        Ok(secret) => Ok(Some(secret)),
+        Ok(keys) => Ok(Some(keys)),
         Err(SecretError::Missing(_)) => Ok(None),
         Err(error) => Err(error),
     }
@@ -202,12 +202,11 @@ pub(in crate::flow) async fn secret(
 /// Refuses, in plain words, what the tenant has enabled and this version can't do.
 pub(in crate::flow) fn built(method: PaymentMethod, settings: &Settings) -> Result<(), Stop> {
     let enabled = match method {
-        PaymentMethod::Stripe => false,
+        PaymentMethod::Stripe | PaymentMethod::Paypal => false,
         PaymentMethod::Ach => settings.gateways.ach.as_ref().is_some_and(|ach| ach.enabled),
-        PaymentMethod::Paypal => settings.gateways.paypal.as_ref().is_some_and(|paypal| paypal.enabled),
     };
     if enabled {
-        let detail = format!("Payments by {method} are not built yet; use stripe.");
+        let detail = format!("Payments by {method} are not built yet; use stripe or paypal.");
         return Err(Stop::refused(Refusal::field(Code::NotYet, "payment_method", detail)));
     }
     Ok(())

@@ -5,26 +5,28 @@ use serde_json::json;
 use super::PayOrder;
 use crate::app::App;
 use crate::flow::Invocation;
-use crate::gateway::stripe;
+use crate::flow::keys::api_version;
+use crate::gateway::paypal::order::Source;
 use crate::id::{PaymentId, UserId};
 use crate::model::audit::{Audited, Entry};
 use crate::model::invoice::{Approval, Invoice, InvoiceStatus};
-use crate::model::method::Method;
+use crate::model::method::{Method, MethodKind};
 use crate::model::movement::Progress;
 use crate::model::payment::{Disputes, Frozen, Gateway, Payment, PaymentMethod, PaymentStatus, Refunds};
 use crate::model::schedule::{Schedule, ScheduleStatus};
 use crate::model::transition::Case;
 use crate::policy::pay::Plan;
-use crate::secrets::StripeSecret;
+use crate::secrets::Keys;
 use crate::store::commit::{Commit, CommitError};
 
 /// All that a reservation freezes.
 pub(in crate::flow) struct Intent<'a> {
     /// As it was read; version 0: it is made with the payment.
     pub invoice: &'a Invoice,
-    pub method: &'a Method,
+    /// What is charged; nothing, where the tenant's balance at the gateway pays.
+    pub method: Option<&'a Method>,
     pub payment_method: PaymentMethod,
-    pub secret: &'a StripeSecret,
+    pub keys: &'a Keys,
     pub plan: &'a Plan,
     pub created_by: &'a UserId,
     pub origin: Origin<'a>,
@@ -48,7 +50,7 @@ pub(in crate::flow) async fn reserve(
 ) -> Result<Case, CommitError> {
     let now = app.clock.now();
     let tenant = invocation.tenant();
-    let Intent { method, secret, plan, .. } = intent;
+    let Intent { method, keys, plan, .. } = intent;
     let read_version = intent.invoice.version;
     let before = intent.invoice.status;
     let mut invoice = intent.invoice.clone();
@@ -82,14 +84,14 @@ pub(in crate::flow) async fn reserve(
         amount: invoice.amount,
         currency: invoice.currency,
         payment_method: intent.payment_method,
-        payment_method_id: Some(method.id.clone()),
+        payment_method_id: method.map(|method| method.id.clone()),
         own_balance: plan.own_balance,
         frozen: Frozen {
-            gateway: Gateway::Stripe,
-            account: secret.account.clone(),
-            api_version: stripe::API_VERSION.to_owned(),
-            customer: method.customer.clone(),
-            method: method.reference.clone(),
+            gateway: keys.gateway(),
+            account: keys.account().to_owned(),
+            api_version: api_version(keys.gateway()).to_owned(),
+            customer: method.map(|method| method.customer.clone()).unwrap_or_default(),
+            method: method.map(sent_as).unwrap_or_default(),
             destination: plan.destination.clone(),
             description: description(&invoice),
         },
@@ -100,6 +102,7 @@ pub(in crate::flow) async fn reserve(
         fingerprint,
         failure: None,
         gateway_ref: None,
+        order_id: None,
         refundable_minor: 0,
         refunds: Refunds::default(),
         disputed: false,
@@ -147,6 +150,15 @@ pub(in crate::flow) fn made(
     let approved = invoice.record(&invocation.actor, "approve", &approved, now);
     commit.take_bill(&app.store, invoice, false);
     vec![created, approved]
+}
+
+/// What a method is called in requests: PayPal wants to know what it draws on.
+fn sent_as(method: &Method) -> String {
+    match (method.gateway, method.kind) {
+        (Gateway::Stripe, _) => method.reference.clone(),
+        (Gateway::Paypal, MethodKind::Card) => Source::Card.frozen(&method.reference),
+        (Gateway::Paypal, _) => Source::Paypal.frozen(&method.reference),
+    }
 }
 
 /// What statements say.

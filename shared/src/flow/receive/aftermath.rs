@@ -12,7 +12,7 @@ use crate::gateway::{Outcome, Refunded, SeenRefund};
 use crate::id::{RefundId, TenantId, UserId};
 use crate::model::alert::{AlertKind, RunAction};
 use crate::model::movement::Progress;
-use crate::model::payment::{Disputes, Failure, FailureCode, Payment, PaymentStatus};
+use crate::model::payment::{Disputes, Failure, FailureCode, Gateway, Payment, PaymentStatus};
 use crate::model::refund::{FrozenRefund, Refund, RefundStatus, refund_of};
 use crate::model::schedule::Next;
 use crate::model::transition::{self, Case, Change, Report};
@@ -51,7 +51,7 @@ pub(super) async fn refunds(
     told: Option<&Refunded>,
 ) -> Result<Vec<Listed>, Stop> {
     let time = || invocation.gateway_time(app);
-    let listed = app.stripe.refunds(&arrival.secret, reference, &time).await;
+    let listed = arrival.keys.refunds(app, reference, &time).await;
     let mut listed = listed.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
     listed.reverse();
     if let Some(Refunded::One(one)) = told {
@@ -67,7 +67,9 @@ pub(super) async fn refunds(
     }
     let tenant = invocation.tenant();
     let named = |seen: SeenRefund| {
-        let is_ours = seen.labels.tenant_id.as_deref() == Some(tenant.as_str());
+        // PayPal's objects name no tenant: what is in the tenant's books is of its own.
+        let named = seen.labels.tenant_id.as_deref();
+        let is_ours = named == Some(tenant.as_str()) || (named.is_none() && arrival.keys.gateway() == Gateway::Paypal);
         let ours = seen.labels.refund_id.as_deref().filter(|_| is_ours).and_then(|id| id.parse().ok());
         let external = RefundId::external(tenant, arrival.event.gateway, &seen.reference);
         Listed { ours, external, seen }
@@ -267,7 +269,7 @@ pub(super) async fn apply_disputes(
     (id, has_ended): (&str, bool),
 ) -> Result<Option<Received>, Stop> {
     let time = || invocation.gateway_time(app);
-    let seen = app.stripe.disputes(&arrival.secret, reference, case.payment.money(), &time).await;
+    let seen = arrival.keys.disputes(app, reference, case.payment.money(), &time).await;
     let seen = seen.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
     let Disputes { seen: known, lost } = case.payment.disputes;
     let is_behind = seen.standing.disputes.seen < known || seen.standing.disputes.lost < lost;

@@ -5,9 +5,9 @@ use serde_json::json;
 use super::{Arrival, Received, last, mark};
 use crate::app::App;
 use crate::bounds;
-use crate::flow::method::default_of;
+use crate::flow::method::{default_of, read_known};
 use crate::flow::{Invocation, Stop};
-use crate::gateway::stripe::method::MethodError;
+use crate::gateway::MethodError;
 use crate::id::MethodId;
 use crate::model::audit::Audited;
 use crate::model::method::{Method, MethodStatus};
@@ -53,7 +53,7 @@ pub(super) async fn receive(
 /// What the gateway shows of it now: a card that was replaced has another end.
 async fn renewed(app: &App, invocation: &Invocation, arrival: &Arrival, before: &Method) -> Result<Method, Stop> {
     let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
-    match app.stripe.read_method(&arrival.secret, &before.reference, timeout).await {
+    match read_known(app, &arrival.keys, &before.reference, timeout).await {
         Ok(known) => Ok(Method {
             brand: known.brand,
             last4: known.last4,

@@ -9,32 +9,11 @@ use http::Method as Verb;
 use serde_json::json;
 
 use super::object::{Card, Token, Wallet};
-use super::order::Source;
 use super::transport::{Budget, Reply, Request, segment};
 use super::{PayPal, classify};
-use crate::gateway::{NextAction, Trouble};
+use crate::gateway::{KnownMethod, MethodError, NextAction, Trouble};
+use crate::model::method::MethodKind;
 use crate::secrets::PayPalSecret;
-
-/// A payment method as PayPal shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownMethod {
-    /// The id of the payment token.
-    pub reference: String,
-    /// The customer that it belongs to in PayPal's vault.
-    pub customer: Option<String>,
-    /// What it draws on.
-    pub source: Source,
-    /// Card brand, in PayPal's words.
-    pub brand: Option<String>,
-    /// The last digits of a card.
-    pub last4: Option<String>,
-    /// Month in which the card ends, 1 to 12.
-    pub exp_month: Option<u8>,
-    /// Year in which the card ends.
-    pub exp_year: Option<u16>,
-    /// The e-mail address of a PayPal account, masked: `a***@example.com`.
-    pub email: Option<String>,
-}
 
 /// A setup that waits for its customer.
 #[derive(Clone, Debug)]
@@ -43,17 +22,6 @@ pub struct Setup {
     pub reference: String,
     /// Where the customer approves; absent where PayPal asks for nothing.
     pub next_action: Option<NextAction>,
-}
-
-/// Why a reference did not lead to a usable method.
-#[derive(Debug, thiserror::Error)]
-pub enum MethodError {
-    /// PayPal does not know it, or it can't be used; says why.
-    #[error("{0}")]
-    NotUsable(String),
-    /// PayPal did not answer the question.
-    #[error("PayPal did not answer: {}", .0.as_str())]
-    Gateway(Trouble),
 }
 
 impl PayPal {
@@ -159,23 +127,23 @@ fn refused(reply: &Reply, reference: &str) -> MethodError {
 
 fn known(token: Token) -> Result<KnownMethod, MethodError> {
     let customer = token.customer.map(|customer| customer.id);
-    let known = |source| KnownMethod {
+    let known = |kind| KnownMethod {
         reference: token.id.clone(),
         customer: customer.clone(),
-        source,
+        attached_here: false,
+        kind,
         brand: None,
         last4: None,
         exp_month: None,
         exp_year: None,
-        email: None,
     };
     match (token.payment_source.card, token.payment_source.paypal) {
         (Some(Card { brand, last_digits, expiry }), _) => {
             let (exp_year, exp_month) = expiry.as_deref().and_then(ends).unzip();
-            Ok(KnownMethod { brand, last4: last_digits, exp_month, exp_year, ..known(Source::Card) })
+            Ok(KnownMethod { brand, last4: last_digits, exp_month, exp_year, ..known(MethodKind::Card) })
         }
         (None, Some(Wallet { email_address })) => {
-            Ok(KnownMethod { email: email_address.as_deref().map(masked), ..known(Source::Paypal) })
+            Ok(KnownMethod { brand: email_address.as_deref().map(masked), ..known(MethodKind::Paypal) })
         }
         (None, None) => Err(MethodError::NotUsable("Only PayPal accounts and cards are taken from PayPal.".to_owned())),
     }

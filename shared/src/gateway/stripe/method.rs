@@ -7,45 +7,10 @@ use http::Method as Verb;
 use super::object::{Customer, Method, Setup};
 use super::transport::{Reply, Request, Stripe, segment};
 use super::{API_VERSION, classify};
-use crate::gateway::Trouble;
+use crate::gateway::{KnownMethod, MethodError, Trouble};
 use crate::id::{TenantId, fingerprint};
 use crate::model::method::{MethodKind, Owner};
 use crate::secrets::StripeSecret;
-
-/// A payment method as Stripe shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownMethod {
-    /// `pm_…`.
-    pub reference: String,
-    /// The customer that it is attached to.
-    pub customer: Option<String>,
-    /// It was not before.
-    pub attached_here: bool,
-    /// What it draws on.
-    pub kind: MethodKind,
-    /// Card brand or bank name.
-    pub brand: Option<String>,
-    /// The last four digits.
-    pub last4: Option<String>,
-    /// Month in which the card ends, 1 to 12.
-    pub exp_month: Option<u8>,
-    /// Year in which the card ends.
-    pub exp_year: Option<u16>,
-}
-
-/// Why a reference did not lead to a usable method.
-#[derive(Debug, thiserror::Error)]
-pub enum MethodError {
-    /// Stripe does not know it, or it can't be used; says why.
-    #[error("{0}")]
-    NotUsable(String),
-    /// The customer that the method was to be attached to is gone.
-    #[error("the customer is gone at Stripe")]
-    NoCustomer,
-    /// Stripe did not answer the question.
-    #[error("Stripe did not answer: {}", .0.as_str())]
-    Gateway(Trouble),
-}
 
 impl Stripe {
     /// The method that a finished SetupIntent set up.

@@ -23,7 +23,7 @@ use crate::clock::Time;
 
 pub use self::refund::{discover, take};
 pub use self::schedule::wait_for_method;
-pub use self::standing::{Standing, standing, told};
+pub use self::standing::{Standing, returned, standing, told};
 
 names! {
     /// What somebody says about a payment or a refund.

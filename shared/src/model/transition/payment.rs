@@ -118,9 +118,15 @@ fn status_by(status: PaymentStatus) -> Option<InvoiceStatus> {
 
 /// Payment and invoice follow what went back: refunds, in both directions, and lost disputes.
 pub(super) fn follow(change: &mut Change) {
+    let aftermath = aftermath(&change.case.payment);
+    follow_to(change, aftermath);
+}
+
+/// The same, to what became of it.
+pub(super) fn follow_to(change: &mut Change, aftermath: Aftermath) {
     let payment = &mut change.case.payment;
     let before = payment.status;
-    payment.status = after(payment.status, aftermath(payment));
+    payment.status = after(payment.status, aftermath);
     let can_be_refunded = status_by(payment.status).is_some();
     let gone = payment.refunds.gone().saturating_add(payment.disputes.lost);
     payment.refundable_minor = if can_be_refunded { payment.amount.saturating_sub(gone) } else { 0 };

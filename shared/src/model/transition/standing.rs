@@ -2,8 +2,8 @@
 
 use super::super::alert::AlertKind;
 use super::super::payment::{Disputes, PaymentMethod, PaymentStatus, Refunds};
-use super::payment::follow;
-use super::{Case, Change};
+use super::payment::{follow, follow_to};
+use super::{Aftermath, Case, Change};
 
 /// How the disputes of a payment stand at the gateway, all of them together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,4 +54,12 @@ pub fn standing(case: &Case, standing: Standing) -> Option<Change> {
         change.case.invoice.disputed = disputed;
     }
     Some(change)
+}
+
+/// All that was paid has come back, by whom it was paid to or by the gateway; `None`: nothing was paid, or that is known.
+#[must_use]
+pub fn returned(case: &Case) -> Option<Change> {
+    let mut change = Change::of(case);
+    follow_to(&mut change, Aftermath::Reversed);
+    (change.case.payment.status != case.payment.status).then_some(change)
 }

@@ -1,0 +1,170 @@
+//! The one place where it matters which gateway a payment goes through: what the keys at hand open is asked.
+
+use std::time::Duration;
+
+use crate::app::App;
+use crate::bounds;
+use crate::clock::Time;
+use crate::gateway::paypal::Route;
+use crate::gateway::{Answer, Found, Labels, Outcome, SeenDisputes, SeenRefund, Trouble, paypal, stripe};
+use crate::model::movement::Movement;
+use crate::model::payment::Gateway;
+use crate::money::Money;
+use crate::policy::retry;
+use crate::secrets::Keys;
+
+impl Keys {
+    /// Sends a payment or a refund; `order`: the one at PayPal that an answer before this has told of.
+    pub(super) async fn send(
+        &self,
+        app: &App,
+        movement: Movement<'_>,
+        order: Option<&str>,
+        timeout: Duration,
+    ) -> Answer {
+        match self {
+            Self::Stripe(secret) => app.stripe.send(secret, movement, timeout).await,
+            Self::Paypal(secret) => app.paypal.send(secret, movement, order, timeout).await,
+        }
+    }
+
+    /// Looks a payment or a refund up. Moves no money.
+    pub(super) async fn find(
+        &self,
+        app: &App,
+        movement: Movement<'_>,
+        order: Option<&str>,
+        time: &(impl Fn() -> Option<Duration> + Sync),
+    ) -> Found {
+        let until = retry::created_until(app.clock.now(), movement);
+        match self {
+            Self::Stripe(secret) => app.stripe.find(secret, movement, until, time).await,
+            Self::Paypal(secret) => app.paypal.find(secret, movement, order, until, time).await,
+        }
+    }
+
+    /// Reads one object.
+    pub(super) async fn read(
+        &self,
+        app: &App,
+        movement: Movement<'_>,
+        reference: &str,
+        timeout: Duration,
+    ) -> Found {
+        match self {
+            Self::Stripe(secret) => app.stripe.read(secret, movement, reference, timeout).await,
+            Self::Paypal(secret) => app.paypal.read(secret, movement, reference, timeout).await,
+        }
+    }
+
+    /// Cancels what a look-up has just shown. What counts is the answer.
+    ///
+    /// An order at PayPal can't be canceled, and need not be: it moves nothing before we capture it. Given up when no
+    /// send can be under way, nobody ever will.
+    pub(super) async fn cancel(
+        &self,
+        app: &App,
+        movement: Movement<'_>,
+        shown: Answer,
+        timeout: Duration,
+    ) -> Found {
+        let reference = shown.seen.as_ref().map(|seen| seen.reference.as_str());
+        match (self, reference.or(movement.reference())) {
+            (Self::Stripe(secret), Some(reference)) => app.stripe.cancel(secret, movement, reference, timeout).await,
+            (Self::Paypal(secret), Some(reference)) => app.paypal.cancel(secret, movement, reference, timeout).await,
+            (Self::Paypal(_), None) if waits_for_us(&shown) && may_be_given_up(app.clock.now(), movement) => {
+                Found::Object(Answer { outcome: Outcome::Canceled, next_action: None, again: false, ..shown })
+            }
+            (_, None) => Found::Unanswered(Trouble::Undecided),
+        }
+    }
+
+    /// The refunds of a payment, newest first.
+    pub(super) async fn refunds(
+        &self,
+        app: &App,
+        payment: &str,
+        time: &(impl Fn() -> Option<Duration> + Sync),
+    ) -> Result<Vec<SeenRefund>, Trouble> {
+        match self {
+            Self::Stripe(secret) => app.stripe.refunds(secret, payment, time).await,
+            Self::Paypal(secret) => app.paypal.refunds(secret, payment, time).await,
+        }
+    }
+
+    /// How the disputes of a payment stand.
+    pub(super) async fn disputes(
+        &self,
+        app: &App,
+        payment: &str,
+        money: Money,
+        time: &(impl Fn() -> Option<Duration> + Sync),
+    ) -> Result<SeenDisputes, Trouble> {
+        match self {
+            Self::Stripe(secret) => app.stripe.disputes(secret, payment, money, time).await,
+            Self::Paypal(secret) => app.paypal.disputes(secret, payment, money, time).await,
+        }
+    }
+
+    /// What the payment there carries.
+    pub(super) async fn labels(
+        &self,
+        app: &App,
+        payment: &str,
+        timeout: Duration,
+    ) -> Result<Option<Labels>, Trouble> {
+        match self {
+            Self::Stripe(secret) => app.stripe.labels(secret, payment, timeout).await,
+            Self::Paypal(secret) => app.paypal.labels(secret, payment, timeout).await,
+        }
+    }
+}
+
+/// Whether all that is there is an order that nobody has captured: its customer has not approved it, or we have not
+/// gone on.
+fn waits_for_us(shown: &Answer) -> bool {
+    let is_open = matches!(shown.outcome, Outcome::RequiresAction)
+        || (shown.outcome == Outcome::Unknown(Trouble::Undecided) && shown.again);
+    shown.begun.is_some() && shown.seen.is_none() && is_open
+}
+
+/// Whether no send of it can be under way.
+pub(super) fn may_be_given_up(now: Time, movement: Movement<'_>) -> bool {
+    retry::failure_is_final(now, movement.progress().send_until)
+}
+
+/// What the gateway says against the amount of a payment.
+pub(super) fn amount_refusal(gateway: Gateway, money: Money) -> Option<String> {
+    match gateway {
+        Gateway::Stripe => stripe::amount::to_wire(money).err().map(|error| format!("{error}.")),
+        Gateway::Paypal => paypal::amount::to_wire(money).err().map(|error| format!("{error}.")),
+    }
+}
+
+/// What the gateway says against the amount of a refund.
+pub(super) fn refund_refusal(gateway: Gateway, money: Money) -> Option<String> {
+    match gateway {
+        Gateway::Stripe => stripe::amount::refund_to_wire(money).err().map(|error| format!("{error}.")),
+        Gateway::Paypal => amount_refusal(gateway, money),
+    }
+}
+
+/// The version of the gateway's API that requests are written for.
+pub(super) const fn api_version(gateway: Gateway) -> &'static str {
+    match gateway {
+        Gateway::Stripe => stripe::API_VERSION,
+        Gateway::Paypal => paypal::API_VERSION,
+    }
+}
+
+/// When to look again at what the gateway has and is not done with. A payout is done in minutes, or waits for whom it
+/// is for; banks take days.
+pub(super) fn pending_check(now: Time, movement: Movement<'_>) -> Time {
+    if is_payout(movement) { retry::next_check(now, movement.progress().checks) } else { now.plus(bounds::DAILY) }
+}
+
+/// Whether it is a payout at PayPal.
+pub(super) fn is_payout(movement: Movement<'_>) -> bool {
+    let Movement::Payment(payment) = movement else { return false };
+    payment.frozen.gateway == Gateway::Paypal && matches!(Route::of(payment), Route::Payout(_))
+}
