@@ -16,28 +16,35 @@ const SECRET: &str = "secret_CANARY_acme";
 const WEBHOOK: &str = "WH-CANARY-ACME";
 
 impl World {
-    /// The world with a PayPal account of the tenant's, whose webhooks come to it.
+    /// The world with a PayPal account of the tenant's.
     async fn with_paypal() -> Self {
         let world = Self::new().await;
-        let paypal = &world.stack.paypal;
-        paypal.add_account(CLIENT, CLIENT, SECRET);
-        paypal.set_payouts(PayoutsBecome::DoneAtOnce);
-        let secret = json!({ "client_id": CLIENT, "client_secret": SECRET, "webhook_id": WEBHOOK });
-        world.stack.secrets.put("passerelle/acme/paypal", &secret).unwrap();
-        let gateways = json!({ "stripe": { "enabled": true }, "paypal": { "enabled": true } });
-        assert_eq!(world.settings(json!({ "gateways": gateways })).await.status, 200);
+        world.paypal_account().await;
         world
     }
 
+    /// Gives the tenant a PayPal account.
+    pub async fn paypal_account(&self) {
+        let paypal = &self.stack.paypal;
+        paypal.add_account(CLIENT, CLIENT, SECRET);
+        paypal.set_payouts(PayoutsBecome::DoneAtOnce);
+        let secret = json!({ "client_id": CLIENT, "client_secret": SECRET, "webhook_id": WEBHOOK });
+        self.stack.secrets.put("passerelle/acme/paypal", &secret).unwrap();
+        let gateways = json!({ "stripe": { "enabled": true }, "paypal": { "enabled": true } });
+        assert_eq!(self.settings(json!({ "gateways": gateways })).await.status, 200);
+    }
+
     /// From now on PayPal's events are delivered.
-    fn hear_paypal(&self) {
+    pub fn hear_paypal(&self) {
         self.stack.paypal.add_webhook(CLIENT, &format!("{}/webhooks/paypal/{TENANT}", self.stack.urls.api), WEBHOOK);
     }
 
-    async fn payout_to(&self, email: &str) -> String {
+    /// An approved payable to this address.
+    pub async fn payout_to(&self, email: &str) -> String {
         self.approved(json!({ "counterparty": { "name": "Office Supplies Ltd", "paypal_email": email } })).await
     }
 
+    /// An approved receivable of a customer with this method by default; the invoice and the method.
     async fn receivable_of(&self, method: &str) -> (String, String) {
         let method = json!({ "gateway": "paypal", "reference": method, "customer_id": "globex", "default": true });
         let added = self.admin().post("/payment-methods", &method).await.unwrap();
@@ -47,12 +54,13 @@ impl World {
         (invoice, added.body["id"].as_str().unwrap().to_owned())
     }
 
-    async fn pay_by_paypal(&self, invoice: &str) -> Answer {
+    /// Pays it by PayPal.
+    pub async fn pay_by_paypal(&self, invoice: &str) -> Answer {
         self.pay(invoice, json!({ "payment_method": "paypal" })).await
     }
 
     /// A paid receivable: the invoice, our payment, the capture.
-    async fn paid_by_paypal(&self, method: &str) -> (String, String, String) {
+    pub async fn paid_by_paypal(&self, method: &str) -> (String, String, String) {
         let (invoice, _) = self.receivable_of(method).await;
         let answer = self.pay_by_paypal(&invoice).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
@@ -64,7 +72,7 @@ impl World {
         self.stack.paypal.books(CLIENT).captures
     }
 
-    fn items(&self) -> Vec<ItemEntry> {
+    fn payouts(&self) -> Vec<ItemEntry> {
         self.stack.paypal.books(CLIENT).items
     }
 
@@ -79,7 +87,7 @@ impl World {
     }
 
     /// Waits for what an event brings about.
-    async fn until(&self, path: &str, status: &str) -> Value {
+    pub async fn until(&self, path: &str, status: &str) -> Value {
         for _ in 0..200 {
             let found = self.admin().get(path).await.unwrap().body;
             if found["status"] == json!(status) {
@@ -97,14 +105,14 @@ async fn a_vendor_is_paid_by_payout_without_a_method_and_the_sweep_settles_it_in
     let invoice = world.payout_to("vendor@example.com").await;
     let answer = world.pay_by_paypal(&invoice).await;
     assert_eq!((answer.status, &answer.body["status"]), (202, &json!("processing")), "{}", answer.body);
-    assert_eq!(answer.body["payment_id"], json!(world.items()[0].batch));
+    assert_eq!(answer.body["payment_id"], json!(world.payouts()[0].batch));
     assert!(answer.body["payment_method_id"].is_null(), "{}", answer.body);
     world.clock.advance(Duration::from_mins(2));
     world.sweep().await;
     let payment = answer.body["id"].as_str().unwrap();
     assert_eq!(world.payment(payment).await["status"], json!("paid"));
     assert_eq!(world.invoice(&invoice).await["status"], json!("paid"));
-    let item = &world.items()[0];
+    let item = &world.payouts()[0];
     assert_eq!((item.amount, item.currency.as_str()), (50_000, "USD"));
     assert_eq!(item.sender_item_id.as_deref(), Some(payment));
     assert_eq!(world.posts("/v1/payments/payouts"), 1);
@@ -145,7 +153,9 @@ async fn what_can_not_be_paid_is_refused_before_anything_is_reserved() {
     assert_eq!(answer.body["errors"][0]["field"], json!("counterparty.paypal_email"));
 
     let (receivable, method) = world.receivable_of("paypal_ok").await;
-    refused(&world.pay(&receivable, json!({ "payment_method_id": method })).await, 422, &["payment_method_mismatch"]);
+    // Of another gateway, and so of another account.
+    let mismatches = ["payment_method_mismatch", "payment_method_mismatch"];
+    refused(&world.pay(&receivable, json!({ "payment_method_id": method })).await, 422, &mismatches);
     let payout = world.payout_to("vendor@example.com").await;
     let named = json!({ "payment_method": "paypal", "payment_method_id": method });
     refused(&world.pay(&payout, named).await, 422, &["payment_method_mismatch"]);
@@ -160,7 +170,7 @@ async fn what_can_not_be_paid_is_refused_before_anything_is_reserved() {
     let gateways = json!({ "stripe": { "enabled": true } });
     assert_eq!(world.settings(json!({ "gateways": gateways })).await.status, 200);
     refused(&world.pay_by_paypal(&payout).await, 422, &["gateway_not_configured"]);
-    assert!(world.items().is_empty() && world.captures().is_empty());
+    assert!(world.payouts().is_empty() && world.captures().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,7 +232,7 @@ async fn a_payout_is_never_sent_again_after_its_fence_but_found_by_paypals_event
     world.clock.advance(Duration::from_mins(10));
     world.sweep().await;
     assert_eq!(world.invoice(&invoice).await["status"], json!("paid"));
-    assert_eq!((world.items().len(), world.posts("/v1/payments/payouts")), (1, sent));
+    assert_eq!((world.payouts().len(), world.posts("/v1/payments/payouts")), (1, sent));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,7 +257,7 @@ async fn a_payout_that_never_arrived_is_a_persons_business_after_an_hour() {
     let body = json!({ "outcome": "not_executed", "note": "not in the dashboard" });
     let resolved = world.admin().post(&format!("/payments/{payment}/resolve"), &body).await.unwrap();
     assert_eq!((resolved.status, &resolved.body["status"]), (200, &json!("failed")), "{}", resolved.body);
-    assert!(world.items().is_empty());
+    assert!(world.payouts().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -275,7 +285,7 @@ async fn an_unclaimed_payout_is_canceled_and_a_claimed_one_is_not_refundable() {
     refused(&world.refund("r1", &payment, json!({})).await, 409, &["not_refundable"]);
     let canceled = world.admin().post(&format!("/payments/{payment}/cancel"), &json!({})).await.unwrap();
     assert_eq!((canceled.status, &canceled.body["status"]), (200, &json!("canceled")), "{}", canceled.body);
-    assert_eq!(world.items()[0].status, ItemStatus::Returned);
+    assert_eq!(world.payouts()[0].status, ItemStatus::Returned);
     assert_eq!(world.invoice(&invoice).await["status"], json!("approved"));
 
     let invoice = world.payout_to("vendor@example.com").await;
@@ -343,7 +353,7 @@ async fn what_comes_back_is_returned_and_the_invoice_is_to_be_paid_again() {
     let invoice = world.payout_to("vendor@example.com").await;
     let payment = world.pay_by_paypal(&invoice).await.body["id"].as_str().unwrap().to_owned();
     world.until(&format!("/payments/{payment}"), "paid").await;
-    assert!(world.stack.paypal.move_payout_item(&world.items()[0].id, ItemStatus::Refunded, None));
+    assert!(world.stack.paypal.move_payout_item(&world.payouts()[0].id, ItemStatus::Refunded, None));
     world.until(&format!("/payments/{payment}"), "returned").await;
     assert_eq!(world.invoice(&invoice).await["status"], json!("approved"));
 }
@@ -474,5 +484,5 @@ async fn a_scheduled_payout_is_paid_on_its_day() {
     world.clock.advance(Duration::from_mins(10));
     world.execute().await;
     assert_eq!(world.invoice(&invoice).await["status"], json!("paid"));
-    assert_eq!(world.items().len(), 1);
+    assert_eq!(world.payouts().len(), 1);
 }

@@ -83,6 +83,7 @@ async fn each_function_uses_all_that_its_policy_grants() {
     promises(&world).await;
     stripe_tells(&world).await;
     review(&world).await;
+    paypal(&world).await;
 
     for (name, function) in &world.stack.functions {
         let unused: Vec<Grant> = function.permissions.unused();
@@ -187,6 +188,23 @@ async fn stripe_tells(world: &World) {
         again["id"] = json!("evt_again");
         world.told(&again).await;
     }
+}
+
+/// Each function that asks a gateway asks PayPal too.
+async fn paypal(world: &World) {
+    world.paypal_account().await;
+    world.hear_paypal();
+    let (_, _, capture) = world.paid_by_paypal("paypal_ok").await;
+    assert_eq!(world.refund("at-paypal", &capture, json!({})).await.status, 201);
+    let invoice = world.payout_to("pending@example.com").await;
+    assert_eq!(world.pay_by_paypal(&invoice).await.status, 202);
+    world.clock.advance(Duration::from_mins(1));
+    assert_eq!(get(world, &format!("/invoices/{invoice}")).await["status"], json!("paying"));
+    let invoice = world.payout_to("vendor@example.com").await;
+    scheduled(world, &invoice, 1, json!({ "payment_method": "paypal" })).await;
+    world.clock.advance(days(1));
+    world.execute().await;
+    world.until(&format!("/invoices/{invoice}"), "paid").await;
 }
 
 async fn review(world: &World) {

@@ -89,7 +89,9 @@ pub(super) fn says(reply: &Reply, word: &str) -> bool {
 /// Where the customer approves.
 pub(super) fn approval(links: &[Link]) -> Option<NextAction> {
     let link = links.iter().find(|link| ["payer-action", "approve"].contains(&link.rel.as_str()))?;
-    link.href.starts_with("https://").then(|| NextAction::ApprovalUrl(link.href.clone()))
+    // A simulator is at home.
+    let is_page = link.href.starts_with("https://") || link.href.starts_with("http://127.0.0.1:");
+    is_page.then(|| NextAction::ApprovalUrl(link.href.clone()))
 }
 
 /// What an order says. It may be completed although its capture was declined or is pending: the capture decides.
