@@ -162,8 +162,10 @@ async fn what_can_not_be_paid_is_refused_before_anything_is_reserved() {
 
     let vendor = json!({ "name": "Office Supplies Ltd", "paypal_email": "vendor@example.com" });
     for (amount, currency) in [(50_050, "HUF"), (50_000, "KRW")] {
-        let invoice = world.approved(json!({ "counterparty": vendor, "amount": amount, "currency": currency,
-                                              "invoice_number": currency })).await;
+        let invoice = world
+            .approved(json!({ "counterparty": vendor, "amount": amount, "currency": currency,
+                                              "invoice_number": currency }))
+            .await;
         refused(&world.pay_by_paypal(&invoice).await, 422, &["amount_out_of_range"]);
         assert_eq!(world.invoice(&invoice).await["status"], json!("approved"));
     }

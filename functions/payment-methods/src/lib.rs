@@ -88,7 +88,8 @@ fn order(mut body: Fields) -> Result<MethodOrder, Vec<Refusal>> {
         (Some("paypal"), Some(reference), Ok(())) => Ok(order(Gateway::Paypal, reference)),
         (_, _, Err(refusals)) => Err(refusals),
         (gateway, ..) => {
-            let detail = format!("Methods at {} are not built yet; use stripe or paypal.", gateway.unwrap_or("that gateway"));
+            let detail =
+                format!("Methods at {} are not built yet; use stripe or paypal.", gateway.unwrap_or("that gateway"));
             Err(vec![Refusal::field(Code::NotYet, "gateway", detail)])
         }
     }

@@ -183,12 +183,7 @@ async fn verified_paypal(
 }
 
 /// The tenant, once a secret of theirs has signed the body about now.
-async fn verified(
-    app: &App,
-    tenant: &str,
-    headers: &HeaderMap,
-    body: &Bytes,
-) -> Result<(TenantId, Keys), Problem> {
+async fn verified(app: &App, tenant: &str, headers: &HeaderMap, body: &Bytes) -> Result<(TenantId, Keys), Problem> {
     let now = app.clock.now();
     let signature = headers
         .get(SIGNATURE)

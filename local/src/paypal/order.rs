@@ -10,7 +10,7 @@ use super::money::Money;
 use super::operation::{Answer, Call};
 use super::schema::{self, text};
 use super::vault::Chargeable;
-use super::{State, capture, link, new_id, shapes, time_text};
+use super::{State, capture, link, new_id, refund, shapes, time_text};
 
 /// How far an order is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -297,8 +297,16 @@ fn view(state: &State, order: &Order, whole: bool) -> Value {
     let units = order.units.iter().map(|unit| {
         let mut shown = unit.request.clone();
         if let (Some(members), Some(capture)) = (shown.as_object_mut(), &unit.capture) {
-            let capture = state.captures.get(capture).map(|capture| capture::view(state, capture, false));
-            members.insert("payments".to_owned(), json!({ "captures": [capture] }));
+            let mut payments = json!({});
+            if let Some(payments) = payments.as_object_mut() {
+                let shown = state.captures.get(capture).map(|capture| capture::view(state, capture, false));
+                payments.insert("captures".to_owned(), json!([shown]));
+                let refunds = refund::of(state, capture);
+                if !refunds.is_empty() {
+                    payments.insert("refunds".to_owned(), refunds.into());
+                }
+            }
+            members.insert("payments".to_owned(), payments);
         }
         shown
     });

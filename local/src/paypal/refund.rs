@@ -222,6 +222,12 @@ pub(super) fn read(state: &State, account: &str, id: &str, whole: bool) -> Resul
     Ok(view(state, refund, whole))
 }
 
+/// The refunds of a capture, as its order lists them. What a bank took is none.
+pub(super) fn of(state: &State, capture: &str) -> Vec<Value> {
+    let refunds = state.refunds.values().filter(|refund| refund.capture == capture && !refund.reversal);
+    refunds.map(|refund| view(state, refund, true)).collect()
+}
+
 fn view(state: &State, refund: &Refund, whole: bool) -> Value {
     let own = link(&state.base, &format!("/v2/payments/refunds/{}", refund.id), "self", "GET");
     let up = link(&state.base, &format!("/v2/payments/captures/{}", refund.capture), "up", "GET");

@@ -44,13 +44,7 @@ impl Keys {
     }
 
     /// Reads one object.
-    pub(super) async fn read(
-        &self,
-        app: &App,
-        movement: Movement<'_>,
-        reference: &str,
-        timeout: Duration,
-    ) -> Found {
+    pub(super) async fn read(&self, app: &App, movement: Movement<'_>, reference: &str, timeout: Duration) -> Found {
         match self {
             Self::Stripe(secret) => app.stripe.read(secret, movement, reference, timeout).await,
             Self::Paypal(secret) => app.paypal.read(secret, movement, reference, timeout).await,
@@ -61,13 +55,7 @@ impl Keys {
     ///
     /// An order at PayPal can't be canceled, and need not be: it moves nothing before we capture it. Given up when no
     /// send can be under way, nobody ever will.
-    pub(super) async fn cancel(
-        &self,
-        app: &App,
-        movement: Movement<'_>,
-        shown: Answer,
-        timeout: Duration,
-    ) -> Found {
+    pub(super) async fn cancel(&self, app: &App, movement: Movement<'_>, shown: Answer, timeout: Duration) -> Found {
         let reference = shown.seen.as_ref().map(|seen| seen.reference.as_str());
         match (self, reference.or(movement.reference())) {
             (Self::Stripe(secret), Some(reference)) => app.stripe.cancel(secret, movement, reference, timeout).await,
@@ -107,12 +95,7 @@ impl Keys {
     }
 
     /// What the payment there carries.
-    pub(super) async fn labels(
-        &self,
-        app: &App,
-        payment: &str,
-        timeout: Duration,
-    ) -> Result<Option<Labels>, Trouble> {
+    pub(super) async fn labels(&self, app: &App, payment: &str, timeout: Duration) -> Result<Option<Labels>, Trouble> {
         match self {
             Self::Stripe(secret) => app.stripe.labels(secret, payment, timeout).await,
             Self::Paypal(secret) => app.paypal.labels(secret, payment, timeout).await,

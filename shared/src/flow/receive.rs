@@ -271,8 +271,8 @@ async fn payment_told(
     let has_failed = matches!(answer.outcome, Outcome::Declined(_) | Outcome::Canceled);
     let sent = Sent::found(case.movement(), answer);
     let movement = case.movement();
-    let may_be_under_way = movement.may_be_under_way()
-        && !retry::failure_is_final(app.clock.now(), movement.progress().send_until);
+    let may_be_under_way =
+        movement.may_be_under_way() && !retry::failure_is_final(app.clock.now(), movement.progress().send_until);
     if has_failed && may_be_under_way && !sent.mismatch {
         // Noted, so that recovery looks soon; the event itself is wanted again when no send can be open.
         let finding = Finding { sent, source: Source::Lookup, action: RunAction::Receive };

@@ -134,12 +134,7 @@ pub(super) async fn account_keys(app: &App, movement: Movement<'_>) -> Result<Ke
 }
 
 /// Looks it up, with a fresh secret should the gateway refuse the key.
-pub(super) async fn look_up(
-    app: &App,
-    invocation: &Invocation,
-    movement: Movement<'_>,
-    keys: Keys,
-) -> (Found, Keys) {
+pub(super) async fn look_up(app: &App, invocation: &Invocation, movement: Movement<'_>, keys: Keys) -> (Found, Keys) {
     let time = || invocation.gateway_time(app);
     let found = keys.find(app, movement, movement.order(), &time).await;
     if !matches!(found, Found::Unanswered(Trouble::KeyRefused)) {
@@ -193,7 +188,9 @@ fn may_send_again(app: &App, movement: Movement<'_>) -> bool {
 /// Whether what is shown goes on only by a send of ours: an order that its customer has approved.
 fn goes_on_by_us(movement: Movement<'_>, answer: &Answer) -> bool {
     let is_approved = answer.begun.is_some() && answer.seen.is_none() && answer.again;
-    is_approved && answer.outcome == Outcome::Unknown(Trouble::Undecided) && !Sent::found(movement, answer.clone()).mismatch
+    is_approved
+        && answer.outcome == Outcome::Unknown(Trouble::Undecided)
+        && !Sent::found(movement, answer.clone()).mismatch
 }
 
 /// Whether an order has waited for its customer for too long, and nobody will capture it any more.
@@ -207,13 +204,7 @@ fn is_given_up(app: &App, movement: Movement<'_>) -> bool {
         && may_be_given_up(now, movement)
 }
 
-async fn send_again(
-    app: &App,
-    invocation: &Invocation,
-    case: Case,
-    keys: Keys,
-    pace: Pace,
-) -> Result<Recovered, Stop> {
+async fn send_again(app: &App, invocation: &Invocation, case: Case, keys: Keys, pace: Pace) -> Result<Recovered, Stop> {
     let mut renewed = case.clone();
     let progress = renewed.progress_mut();
     progress.revision += 1;

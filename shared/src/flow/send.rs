@@ -112,13 +112,7 @@ fn is_our_order(movement: Movement<'_>, begun: &Seen) -> bool {
 }
 
 /// Sends what the caller has reserved: its fence the caller has just set. `unknown`: an earlier send may have gone through.
-pub async fn send(
-    app: &App,
-    invocation: &Invocation,
-    movement: Movement<'_>,
-    keys: Keys,
-    unknown: bool,
-) -> Sent {
+pub async fn send(app: &App, invocation: &Invocation, movement: Movement<'_>, keys: Keys, unknown: bool) -> Sent {
     let sent = try_to_send(app, invocation, movement, keys, unknown).await;
     if sent.attempts > 0 {
         app.metrics.gateway_attempts(movement.gateway(), sent.attempts, movement.payment_id(), app.clock.now());
@@ -189,13 +183,7 @@ async fn try_to_send(
 
 /// Looks whether a send of unknown outcome went through. A failure that it shows is left to the reply or to recovery:
 /// the send may still be under way.
-async fn look_up(
-    app: &App,
-    invocation: &Invocation,
-    movement: Movement<'_>,
-    keys: &Keys,
-    sent: &mut Sent,
-) -> bool {
+async fn look_up(app: &App, invocation: &Invocation, movement: Movement<'_>, keys: &Keys, sent: &mut Sent) -> bool {
     let time = || invocation.gateway_time(app);
     let order = movement.order().or(sent.order.as_deref());
     // At PayPal the same send is the look-up as long as nothing is known of it; events come later.

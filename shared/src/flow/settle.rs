@@ -299,8 +299,8 @@ fn noted(app: &App, invocation: &Invocation, before: &Case, finding: &Finding, p
         case.payment.learn_reference(&seen.reference);
     }
     learn_order(&mut case, finding);
-    let learned = (case.payment.reference(), &case.payment.order_id)
-        != (before.payment.reference(), &before.payment.order_id);
+    let learned =
+        (case.payment.reference(), &case.payment.order_id) != (before.payment.reference(), &before.payment.order_id);
     let waits_until = case.movement().waits_for_customer().then(|| waits_until(&case.payment));
     let progress = case.progress_mut();
     progress.revision += 1;

@@ -331,10 +331,15 @@ fn against(
 ) -> Vec<Refusal> {
     const FIELD: &str = "payment_method_id";
     if !takes_method(invoice, payment_method) {
-        return named.map(|id| {
-            let detail = format!("{id} can't be charged for a payout: {payment_method} pays vendors from the balance there.");
-            Refusal::field(Code::PaymentMethodMismatch, FIELD, detail)
-        }).into_iter().collect();
+        return named
+            .map(|id| {
+                let detail = format!(
+                    "{id} can't be charged for a payout: {payment_method} pays vendors from the balance there."
+                );
+                Refusal::field(Code::PaymentMethodMismatch, FIELD, detail)
+            })
+            .into_iter()
+            .collect();
     }
     let owner = default_owner(invoice.kind, &invoice.counterparty);
     let Some(method) = method else {

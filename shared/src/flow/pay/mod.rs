@@ -182,12 +182,7 @@ async fn executed(app: &App, invocation: &Invocation, case: Case, keys: Keys) ->
 }
 
 /// Sends what was just reserved, and settles it.
-pub(super) async fn execute(
-    app: &App,
-    invocation: &Invocation,
-    case: Case,
-    keys: Keys,
-) -> (Case, Option<NextAction>) {
+pub(super) async fn execute(app: &App, invocation: &Invocation, case: Case, keys: Keys) -> (Case, Option<NextAction>) {
     let sent = send(app, invocation, case.movement(), keys, false).await;
     let next_action = sent.next_action.clone();
     let finding = Finding { sent, source: Source::Reply, action: RunAction::Pay };

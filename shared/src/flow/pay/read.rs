@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{PayOrder, key_reused};
 use crate::app::App;
+use crate::flow::keys::amount_refusal;
 use crate::flow::settings::no_tenant;
 use crate::flow::{Invocation, Stop, permitted};
-use crate::flow::keys::amount_refusal;
 use crate::id::{InvoiceId, PaymentId, ScheduleId, TenantId, UserId};
 use crate::model::invoice::{Draft, Invoice, InvoiceStatus};
 use crate::model::method::{Method, Owner, default_key};
@@ -56,8 +56,7 @@ impl Read {
             invoice,
             method: self.method.as_ref(),
             account: self.keys.as_ref().map(Keys::account),
-            amount_refusal: invoice
-                .and_then(|invoice| amount_refusal(self.payment_method.gateway(), invoice.money())),
+            amount_refusal: invoice.and_then(|invoice| amount_refusal(self.payment_method.gateway(), invoice.money())),
             today: app.clock.now().date_in(&self.settings.zone()),
         }
     }

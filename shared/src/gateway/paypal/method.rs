@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(begun.reference, "SET1");
         assert!(matches!(begun.next_action, Some(NextAction::ApprovalUrl(_))));
         let method = paypal.set_up_method(&secret(), "SET1", TIMEOUT).await.unwrap();
-        assert_eq!((method.reference.as_str(), method.email.as_deref()), ("tok1", Some("j***@example.com")));
+        assert_eq!((method.reference.as_str(), method.brand.as_deref()), ("tok1", Some("j***@example.com")));
         let made = stub.asked().pop().unwrap();
         assert_eq!(made.body["payment_source"]["token"], json!({ "id": "SET1", "type": "SETUP_TOKEN" }));
         assert_eq!(made.header("paypal-request-id"), Some("token-SET1"));
@@ -217,7 +217,7 @@ mod tests {
         let method =
             token(json!({ "id": "8kk8451t", "customer": { "id": "cust_1" }, "payment_source": { "card": card } }))
                 .unwrap();
-        assert_eq!((method.source, method.reference.as_str()), (Source::Card, "8kk8451t"));
+        assert_eq!((method.kind, method.reference.as_str()), (MethodKind::Card, "8kk8451t"));
         assert_eq!((method.brand.as_deref(), method.last4.as_deref()), (Some("VISA"), Some("1111")));
         assert_eq!((method.exp_month, method.exp_year), (Some(2), Some(2027)));
         assert_eq!(method.customer.as_deref(), Some("cust_1"));
@@ -227,7 +227,7 @@ mod tests {
     fn an_account_shows_its_address_masked() {
         let wallet = json!({ "email_address": "jane.doe@example.com", "account_id": "X" });
         let method = token(json!({ "id": "t", "payment_source": { "paypal": wallet } })).unwrap();
-        assert_eq!((method.source, method.email.as_deref()), (Source::Paypal, Some("j***@example.com")));
+        assert_eq!((method.kind, method.brand.as_deref()), (MethodKind::Paypal, Some("j***@example.com")));
         assert!(!format!("{method:?}").contains("jane"));
         assert_eq!(masked("no address"), "***");
         assert_eq!(masked("@example.com"), "***@example.com");

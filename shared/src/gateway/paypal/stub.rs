@@ -146,6 +146,7 @@ pub fn refund_id() -> String {
 fn payment(method: &str, destination: Option<&str>) -> Payment {
     let user: crate::id::UserId = "u".parse().unwrap();
     Payment {
+        order_id: None,
         tenant_id: tenant(),
         id: PaymentId::keyed(&tenant(), "k1"),
         invoice_id: "INV-1".parse::<InvoiceId>().unwrap(),

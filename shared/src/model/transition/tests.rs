@@ -87,6 +87,7 @@ impl Desk {
             .iter()
             .zip(["k1", "k2"])
             .map(|(status, key)| Payment {
+                order_id: None,
                 tenant_id: tenant.clone(),
                 id: PaymentId::keyed(&tenant, key),
                 invoice_id: invoice.invoice_id.clone(),
