@@ -250,16 +250,14 @@ fn notary(now: Time) -> Option<Arc<Notary>> {
     static NOTARIES: Mutex<BTreeMap<i16, Arc<Notary>>> = Mutex::new(BTreeMap::new());
     let mut notaries = NOTARIES.lock().unwrap_or_else(PoisonError::into_inner);
     let year = now.date_in(&jiff::tz::TimeZone::UTC).year();
-    if !notaries.contains_key(&year) {
-        match Notary::new(now) {
-            Ok(notary) => notaries.insert(year, Arc::new(notary)),
-            Err(error) => {
-                tracing::warn!(%error, "the PayPal simulator can't sign events");
-                None
-            }
-        };
-    }
-    notaries.get(&year).cloned()
+    let known = notaries.get(&year).cloned();
+    known.or_else(|| match Notary::new(now) {
+        Ok(notary) => Some(Arc::clone(notaries.entry(year).or_insert(Arc::new(notary)))),
+        Err(error) => {
+            tracing::warn!(%error, "the PayPal simulator can't sign events");
+            None
+        }
+    })
 }
 
 /// Letters and digits that PayPal's ids are made of; none that could be read as another.
