@@ -10,8 +10,8 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use secrecy::SecretString;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::bounds;
@@ -23,12 +23,19 @@ use crate::model::payment::Gateway;
 #[derive(Clone, Debug, Deserialize)]
 pub struct StripeSecret {
     /// `acct_…`: payments are bound to it.
+    #[serde(deserialize_with = "account")]
     pub account: String,
     /// `sk_…` or `rk_…`.
     pub secret_key: SecretString,
     /// `whsec_…`; several while one is rotated.
     #[serde(default)]
     pub webhook_secrets: Vec<SecretString>,
+}
+
+/// Payments would be bound to whatever stands here: it must at least look like an account.
+fn account<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let account = String::deserialize(deserializer)?;
+    if account.starts_with("acct_") { Ok(account) } else { Err(D::Error::custom("no id of an account")) }
 }
 
 /// What a tenant's secret for PayPal holds.

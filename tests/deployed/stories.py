@@ -388,7 +388,8 @@ def end():
     tables = {it["TableName"] for it in of_type("AWS::DynamoDB::Table").values()}
     logs = [it["logGroupName"] for it in aws("logs").describe_log_groups()["logGroups"]]
     stays = tables <= set(aws("dynamodb").list_tables()["TableNames"]) and ids["FunctionsLogGroup"] in logs
-    goes = status() == "DELETE_COMPLETE" and not aws("lambda").list_functions()["Functions"]
+    functions = {it["FunctionName"] for it in aws("lambda").list_functions()["Functions"]}
+    goes = status() == "DELETE_COMPLETE" and not functions & set(ids.values())
     holds(stays and goes, "the stack is deleted: tables and the functions' log stay, the rest goes", status(), logs)
 
 

@@ -127,8 +127,9 @@ async fn a_secret_that_cannot_be_used_calls_the_operator_and_the_promise_stays_d
     let schedule = scheduled(&world, &invoice, 1, json!({})).await;
     world.clock.advance(days(1));
     let secret = json!({ "account": "acct_acme", "secret_key": "sk_test_CANARY_acme", "webhook_secrets": ["whsec_CANARY_acme"] });
-    world.stack.secrets.put("passerelle/acme/stripe", &json!({ "key": "of another form" })).unwrap();
-    for _ in 0..2 {
+    let no_account = json!({ "account": "null", "secret_key": "sk_test_CANARY_acme" });
+    for unusable in [json!({ "key": "of another form" }), no_account] {
+        world.stack.secrets.put("passerelle/acme/stripe", &unusable).unwrap();
         world.clock.advance(Duration::from_mins(15));
         assert_eq!(world.execute().await["remaining"], json!(1));
     }

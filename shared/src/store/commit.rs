@@ -152,11 +152,12 @@ impl Store {
 
     /// Whom the tenant wants told of alerts; nobody, if that is not to be had: no settlement fails for it.
     async fn alert_email(&self, tenant: &TenantId) -> String {
-        match tokio::time::timeout(bounds::ALERT_ADDRESS, self.get::<Settings>(&Key::settings(tenant))).await {
-            Ok(Ok(settings)) => settings.and_then(|settings| settings.alert_email).unwrap_or_default(),
-            failed => {
-                let error = failed.err().map_or_else(|| "failed".to_owned(), |late| late.to_string());
-                tracing::warn!(tenant_id = %tenant, error, "an alert is raised without the tenant's address");
+        let read = tokio::time::timeout(bounds::ALERT_ADDRESS, self.get::<Settings>(&Key::settings(tenant))).await;
+        let late = || StoreError::Unavailable("no answer in time".to_owned());
+        match read.unwrap_or_else(|_| Err(late())) {
+            Ok(settings) => settings.and_then(|settings| settings.alert_email).unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(tenant_id = %tenant, %error, "an alert is raised without the tenant's address");
                 String::new()
             }
         }
