@@ -11,9 +11,9 @@ use shared::id::PaymentId;
 
 use crate::world::{ADMIN, TENANT, World, refused};
 
-const CLIENT: &str = "client_acme";
-const SECRET: &str = "secret_CANARY_acme";
-const WEBHOOK: &str = "WH-CANARY-ACME";
+pub const CLIENT: &str = "client_acme";
+pub const SECRET: &str = "secret_CANARY_acme";
+pub const WEBHOOK: &str = "WH-CANARY-ACME";
 
 impl World {
     /// The world with a PayPal account of the tenant's.

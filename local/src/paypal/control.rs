@@ -27,6 +27,15 @@ impl PayPal {
         self.happens(|state| webhook::add(state, &self.clock, notary, webhook));
     }
 
+    /// The headers with which an event is delivered now, signed for the webhook `id`. To be called after
+    /// [`super::serve`].
+    #[must_use]
+    pub fn seal(&self, id: &str, body: &[u8]) -> Vec<(&'static str, String)> {
+        let Some(notary) = self.notary() else { return Vec::new() };
+        let base = self.state().base.clone();
+        notary.seal(&base, id).headers(self.clock.now(), body)
+    }
+
     /// How events are delivered from now on.
     pub fn set_delivery(&self, delivery: Delivery) {
         self.state().post.how = delivery;

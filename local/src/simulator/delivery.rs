@@ -65,6 +65,11 @@ impl Seal {
     pub fn new(seal: impl Fn(Time, &[u8]) -> Headers + Send + Sync + 'static) -> Self {
         Self(Box::new(seal))
     }
+
+    /// The headers for a body that is sent at this time.
+    pub fn headers(&self, at: Time, body: &[u8]) -> Headers {
+        (self.0)(at, body)
+    }
 }
 
 impl fmt::Debug for Seal {
@@ -185,7 +190,7 @@ impl Address {
     async fn reached(&self, body: &str) -> bool {
         let headers = {
             let seal = self.seal.lock().unwrap_or_else(PoisonError::into_inner);
-            (seal.0)(self.clock.now(), body.as_bytes())
+            seal.headers(self.clock.now(), body.as_bytes())
         };
         let mut request = self.http.post(&self.url);
         for (name, value) in headers {

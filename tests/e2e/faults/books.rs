@@ -1,19 +1,19 @@
 //! The books of both sides, compared from the outside: our tables as they are, and the gateway's own record.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::stripe::{BookEntry, RefundEntry};
 use serde::de::DeserializeOwned;
 use shared::clock::Time;
 use shared::model::alert::AgentRun;
 use shared::model::audit::{Entry, Head, is_intact};
 use shared::model::invoice::{Invoice, InvoiceStatus};
-use shared::model::payment::{FailureCode, Payment, PaymentStatus};
+use shared::model::payment::{FailureCode, Gateway, Payment, PaymentStatus};
 use shared::model::refund::{Refund, RefundStatus};
 use shared::model::schedule::{Schedule, ScheduleStatus};
 
-use crate::world::{ACCOUNT, TENANT, World};
+use super::rail::{self, Charge, GivenBack, State};
+use crate::world::{TENANT, World};
 
 /// An alert, as far as it is looked at here.
 pub struct Alert {
@@ -35,9 +35,10 @@ pub struct Books {
     pub alerts: Vec<Alert>,
     pub runs: Vec<AgentRun>,
     trails: BTreeMap<String, Vec<Entry>>,
-    gateway: Vec<BookEntry>,
-    gateway_refunds: Vec<RefundEntry>,
-    gateway_disputes: Vec<(String, String, String)>,
+    charges: Vec<Charge>,
+    given_back: Vec<GivenBack>,
+    /// Payments that PayPal has refused without keeping anything of them.
+    refused: BTreeSet<String>,
 }
 
 /// Whether the money of a payment moved, whatever became of it later.
@@ -98,31 +99,31 @@ impl Books {
                 })
                 .collect(),
             runs: world.items("AGENT_RUNS_TABLE", "tenant_id", TENANT).await.into_iter().map(parse).collect(),
-            gateway: world.stack.stripe.books(ACCOUNT),
-            gateway_refunds: world.stack.stripe.refunds(ACCOUNT),
-            gateway_disputes: world.stack.stripe.disputes(ACCOUNT),
+            charges: rail::charges(world),
+            given_back: rail::given_back(world),
+            refused: rail::refused_at_paypal(world),
             invoices,
             trails,
         }
     }
 
     /// What the gateway has of a payment.
-    pub fn at_gateway(&self, payment: &str) -> Vec<&BookEntry> {
-        self.gateway.iter().filter(|entry| entry.metadata.get("payment_id").is_some_and(|id| id == payment)).collect()
+    pub fn at_gateway(&self, payment: &str) -> Vec<&Charge> {
+        self.charges.iter().filter(|charge| charge.payment == payment).collect()
     }
 
     /// What holds at any time, while things are broken too.
     pub fn always(&self) {
         self.promises();
         for invoice in &self.invoices {
-            let of_invoice = |entry: &&BookEntry| {
-                entry.captured && entry.metadata.get("invoice_id").is_some_and(|id| id == invoice.invoice_id.as_str())
+            // What was taken back may be paid again.
+            let of_invoice = |charge: &&Charge| {
+                charge.state == State::Moved
+                    && !charge.came_back
+                    && self.payments_of(invoice).any(|payment| payment.id.as_str() == charge.payment)
             };
-            // What a lost dispute has taken back may be paid again.
-            let returned =
-                self.payments_of(invoice).filter(|payment| payment.status == PaymentStatus::Returned).count();
-            let charges = self.gateway.iter().filter(of_invoice).count();
-            assert!(charges <= 1 + returned, "{} is charged {charges} times", invoice.invoice_id);
+            let charges = self.charges.iter().filter(of_invoice).count();
+            assert!(charges <= 1, "{} is charged {charges} times", invoice.invoice_id);
 
             let entries = &self.trails[invoice.invoice_id.as_str()];
             assert_eq!(entries.len() as u64, invoice.version, "{}: one entry for each version", invoice.invoice_id);
@@ -136,8 +137,9 @@ impl Books {
         }
         for payment in &self.payments {
             let objects = self.at_gateway(payment.id.as_str());
-            assert!(objects.len() <= 1, "{} is {} objects at the gateway", payment.id, objects.len());
-            let captured = objects.iter().any(|object| object.captured);
+            let living = objects.iter().filter(|object| object.state != State::Refused).count();
+            assert!(living <= 1, "{} is {living} objects at the gateway", payment.id);
+            let captured = objects.iter().any(|object| object.state == State::Moved);
             if was_paid(payment) {
                 assert!(captured, "{} is paid here and not charged there", payment.id);
             }
@@ -177,9 +179,7 @@ impl Books {
                     assert!(!objects.is_empty(), "{} succeeded here and is not there", refund.id)
                 }
                 RefundStatus::Failed | RefundStatus::Canceled => {
-                    let lives = objects
-                        .iter()
-                        .any(|object| ["succeeded", "pending", "requires_action"].contains(&object.status.as_str()));
+                    let lives = objects.iter().any(|object| object.status.holds());
                     assert!(!lives, "{} is {} here: {objects:?}", refund.id, refund.status);
                     self.refund_failure(refund);
                 }
@@ -193,12 +193,8 @@ impl Books {
         }
     }
 
-    fn refunds_at_gateway(&self, refund: &Refund) -> Vec<&RefundEntry> {
-        let is_it = |entry: &&RefundEntry| {
-            let carries = entry.metadata.get("refund_id").is_some_and(|id| id == refund.id.as_str());
-            carries || refund.reference() == Some(entry.id.as_str())
-        };
-        self.gateway_refunds.iter().filter(is_it).collect()
+    fn refunds_at_gateway(&self, refund: &Refund) -> Vec<&GivenBack> {
+        self.given_back.iter().filter(|entry| is_of(entry, refund)).collect()
     }
 
     /// Somebody was called when a refund of ours failed, unless a person wanted it so.
@@ -240,14 +236,20 @@ impl Books {
     }
 
     /// A failure is one that the gateway, or a person, has said; and somebody was called.
-    fn failure(&self, payment: &Payment, objects: &[&BookEntry]) {
+    fn failure(&self, payment: &Payment, objects: &[&Charge]) {
         let failure = payment.failure.as_ref().unwrap_or_else(|| panic!("{} failed without a reason", payment.id));
+        let has = |state: State| objects.iter().any(|object| object.state == state);
         match failure.code {
+            // PayPal keeps nothing of an order that it refuses, or that nobody has captured.
+            FailureCode::Canceled if objects.is_empty() => assert_eq!(payment.frozen.gateway, Gateway::Paypal),
+            FailureCode::Canceled => assert!(has(State::Canceled), "{objects:?}"),
             FailureCode::GatewayUnavailable | FailureCode::NotExecuted => {
-                assert!(objects.is_empty(), "{} failed for want of an answer: {objects:?}", payment.id);
+                // A batch that was denied before anybody heard of it has paid nothing.
+                let moves = |object: &&Charge| object.state != State::Refused;
+                assert!(!objects.iter().any(moves), "{} failed for want of an answer: {objects:?}", payment.id);
             }
-            FailureCode::Canceled => assert!(objects.iter().any(|object| object.status == "canceled"), "{objects:?}"),
-            _ => assert!(objects.iter().any(|object| object.status == "requires_payment_method"), "{objects:?}"),
+            _ if objects.is_empty() => assert!(self.refused.contains(payment.id.as_str()), "{} failed", payment.id),
+            _ => assert!(has(State::Refused) || has(State::Canceled), "{objects:?}"),
         }
         if matches!(failure.code, FailureCode::Canceled | FailureCode::NotExecuted) {
             return;
@@ -279,15 +281,15 @@ impl Books {
         for payment in &self.payments {
             assert!(!payment.status.is_unsettled(), "{} is still {}", payment.id, payment.status);
             let objects = self.at_gateway(payment.id.as_str());
-            let captured = objects.iter().any(|object| object.captured);
-            assert_eq!(was_paid(payment), captured, "{} is {}", payment.id, payment.status);
-            if let Some(object) = objects.first().filter(|_| was_paid(payment)) {
+            let captured = objects.iter().find(|object| object.state == State::Moved);
+            assert_eq!(was_paid(payment), captured.is_some(), "{} is {}: {objects:?}", payment.id, payment.status);
+            if let Some(object) = captured {
                 self.after_payment(payment, object);
             }
         }
-        for entry in self.gateway.iter().filter(|entry| entry.captured) {
-            let ours = entry.metadata.get("payment_id").cloned().unwrap_or_default();
-            assert!(self.payments.iter().any(|payment| payment.id.as_str() == ours), "{entry:?} is not in our books");
+        for charge in self.charges.iter().filter(|charge| charge.state == State::Moved) {
+            let ours = self.payments.iter().any(|payment| payment.id.as_str() == charge.payment);
+            assert!(ours, "{charge:?} is not in our books");
         }
         for invoice in &self.invoices {
             let current = self.payments_of(invoice).find(|payment| invoice.current.as_ref() == Some(&payment.id));
@@ -316,37 +318,21 @@ impl Books {
     }
 
     /// What went back and what was disputed is the same in both books.
-    fn after_payment(&self, payment: &Payment, object: &BookEntry) {
+    fn after_payment(&self, payment: &Payment, object: &Charge) {
         let there: i64 = object.refunded;
         let refunds = payment.refunds;
         assert_eq!(refunds.held + refunds.external(), there, "{}: another sum is refunded there", payment.id);
         assert_eq!(refunds.external(), 0, "{}: all refunds are known one by one", payment.id);
-        for entry in self.gateway_refunds.iter().filter(|entry| entry.intent == object.id) {
-            let ours = self.refunds.iter().find(|refund| {
-                refund.reference() == Some(entry.id.as_str())
-                    || entry.metadata.get("refund_id").is_some_and(|id| id == refund.id.as_str())
-            });
+        for entry in self.given_back.iter().filter(|entry| entry.charge == object.id) {
+            let ours = self.refunds.iter().find(|refund| is_of(entry, refund));
             let ours = ours.unwrap_or_else(|| panic!("{entry:?} is not in our books"));
-            let same = match entry.status.as_str() {
-                "pending" | "requires_action" => "processing",
-                same => same,
-            };
-            assert_eq!((ours.status.as_str(), ours.amount), (same, entry.amount), "{}", ours.id);
+            assert_eq!((ours.status, ours.amount), (entry.status, entry.amount), "{}", ours.id);
         }
-        let disputes: Vec<&str> =
-            self.gateway_disputes.iter().filter(|one| one.1 == object.id).map(|one| one.2.as_str()).collect();
-        let open = disputes.iter().any(|status| ["needs_response", "under_review"].contains(status));
-        assert_eq!(payment.disputed, open, "{}: {disputes:?}", payment.id);
-        let lost = disputes.contains(&"lost");
-        assert_eq!(
-            payment.status == PaymentStatus::Returned,
-            lost,
-            "{} is {}: {disputes:?}",
-            payment.id,
-            payment.status
-        );
+        assert_eq!(payment.disputed, object.disputed, "{}: {object:?}", payment.id);
+        let returned = payment.status == PaymentStatus::Returned;
+        assert_eq!(returned, object.came_back, "{} is {}: {object:?}", payment.id, payment.status);
         let expected = match there {
-            _ if lost => payment.status,
+            _ if returned => payment.status,
             0 => PaymentStatus::Paid,
             part if part < payment.amount => PaymentStatus::PartiallyRefunded,
             _ => PaymentStatus::Refunded,
@@ -356,4 +342,9 @@ impl Books {
             assert_eq!(payment.status, expected, "{}", payment.id);
         }
     }
+}
+
+/// Whether it is this refund of ours in the gateway's books.
+fn is_of(entry: &GivenBack, refund: &Refund) -> bool {
+    entry.refund.as_deref() == Some(refund.id.as_str()) || refund.reference() == Some(entry.id.as_str())
 }

@@ -16,12 +16,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::rail::Rail;
 use super::wire::{Language, Party, Wire};
 
 /// The server; clones are the same one.
 #[derive(Clone)]
 pub struct Gateway {
     pub url: String,
+    rail: Rail,
     address: SocketAddr,
     wire: Wire,
     upstream: Arc<OnceLock<String>>,
@@ -30,11 +32,12 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub async fn start(wire: &Wire) -> Self {
+    pub async fn start(wire: &Wire, rail: Rail) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let gateway = Self {
             url: format!("http://{address}"),
+            rail,
             address,
             wire: wire.clone(),
             upstream: Arc::default(),
@@ -85,7 +88,11 @@ impl Gateway {
         let name = format!("{} {}", parts.method, parts.uri.path());
         let last = self.wire.is_last_answer();
         let effect = self.pass_on(&parts, body.clone());
-        let mut reply = self.wire.pass::<OverHttp>(&name, &body, effect).await?;
+        let mut reply = if self.rail.is_paypal() {
+            self.wire.pass::<OverHttp<true>>(&name, &body, effect).await?
+        } else {
+            self.wire.pass::<OverHttp<false>>(&name, &body, effect).await?
+        };
         if last {
             // The listener goes with its task; the connection with its answer.
             let listening = self.listening.lock().unwrap().take().unwrap();
@@ -110,9 +117,21 @@ impl Gateway {
     }
 }
 
-struct OverHttp;
+/// A gateway, in whose words errors are.
+struct OverHttp<const PAYPAL: bool>;
 
-impl Language for OverHttp {
+impl<const PAYPAL: bool> OverHttp<PAYPAL> {
+    fn broken(status: u16, kind: &str, code: &str, name: &str) -> Option<Response<Body>> {
+        let body = if PAYPAL {
+            json!({ "name": name, "message": "injected", "debug_id": "f1" })
+        } else {
+            json!({ "error": { "type": kind, "code": code, "message": "injected" } })
+        };
+        Self::answer(status, &body)
+    }
+}
+
+impl<const PAYPAL: bool> Language for OverHttp<PAYPAL> {
     type Reply = Option<Response<Body>>;
     const PARTY: Party = Party::Gateway;
 
@@ -125,12 +144,11 @@ impl Language for OverHttp {
     }
 
     fn error() -> Self::Reply {
-        Self::answer(500, &json!({ "error": { "type": "api_error", "message": "injected" } }))
+        Self::broken(500, "api_error", "", "INTERNAL_SERVER_ERROR")
     }
 
     fn throttled() -> Self::Reply {
-        let error = json!({ "type": "invalid_request_error", "code": "rate_limit", "message": "injected" });
-        Self::answer(429, &json!({ "error": error }))
+        Self::broken(429, "invalid_request_error", "rate_limit", "RATE_LIMIT_REACHED")
     }
 
     fn conflict(_: &str, _: &Bytes) -> Option<Self::Reply> {
@@ -156,8 +174,10 @@ fn raise(value: &mut Value) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
-                match value.as_i64() {
-                    Some(amount) if name == "amount" || name == "amount_received" => *value = json!(amount + 1),
+                match (name.as_str(), value.as_i64(), value.as_str()) {
+                    ("amount" | "amount_received", Some(amount), _) => *value = json!(amount + 1),
+                    // A decimal: one more in front is another amount, whatever follows.
+                    ("value", _, Some(amount)) => *value = json!(format!("1{amount}")),
                     _ => raise(value),
                 }
             }

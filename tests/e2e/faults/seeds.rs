@@ -12,15 +12,14 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use fastrand::Rng;
-use local::stripe::RefundsBecome;
 use serde_json::{Value, json};
-use shared::model::payment::{Payment, PaymentStatus};
 
 use super::books::{Books, was_paid};
 use super::execution::{End, Frozen};
+use super::rail::RAILS;
 use super::stage::{Answered, Call, Stage};
 use super::wire::{Fault, Party, Plan};
-use crate::world::{ACCOUNT, ADMIN, WEBHOOK_SECRET};
+use crate::world::ADMIN;
 
 const SEEDS: u64 = 300;
 /// Seeds at a time, each with a stack of its own.
@@ -44,13 +43,6 @@ const FAULTS: [Fault; 10] = [
 ];
 const AT_DYNAMODB: Fault = Fault::Conflict;
 const AT_GATEWAY: Fault = Fault::OtherAmount;
-const METHODS: [&str; 5] = [
-    "pm_card_visa",
-    "pm_card_visa_chargeDeclinedInsufficientFunds",
-    "pm_card_visa_chargeDeclinedStolenCard",
-    "pm_card_authenticationRequired",
-    "pm_card_chargeDeclinedExpiredCard",
-];
 /// How long an execution stands still at most; afterwards its invocation would be over in any case.
 const FREEZE: Duration = Duration::from_hours(1);
 
@@ -61,7 +53,7 @@ struct Play {
     stage: Stage,
     random: Rng,
     invoice: String,
-    methods: Vec<String>,
+    methods: Vec<Option<String>>,
     frozen: Vec<Frozen<Given>>,
     /// Time that passed since something was frozen.
     standing: Duration,
@@ -81,19 +73,19 @@ impl Play {
     async fn new(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let aftermath = seed % 2 == 1;
-        let stage = Stage::new().await;
-        let mut methods = Vec::new();
-        for reference in METHODS {
-            methods.push(stage.world.method(reference, json!({})).await);
-        }
-        // Half of the seeds are about a card that works.
-        let first = if random.bool() || aftermath { 0 } else { random.usize(0..METHODS.len()) };
+        let rail = RAILS[usize::try_from(seed / 4).unwrap() % RAILS.len()];
+        let stage = Stage::of(rail).await;
+        rail.moods(&stage.world, &mut random);
+        let mut methods = rail.methods(&stage.world).await;
+        // Half of the seeds are about a card, or a vendor, that works.
+        let first = if random.bool() || aftermath { 0 } else { random.usize(0..methods.len()) };
         methods.swap(0, first);
         if seed % 4 == 2 {
-            let answer = stage.world.settings(json!({ "on_insufficient_funds": "reschedule" })).await;
-            assert_eq!(answer.status, 200);
+            let gateways = json!({ "stripe": { "enabled": true }, "paypal": { "enabled": rail.is_paypal() } });
+            let change = json!({ "on_insufficient_funds": "reschedule", "gateways": gateways });
+            assert_eq!(stage.world.settings(change).await.status, 200);
         }
-        let invoice = stage.world.approved(json!({})).await;
+        let invoice = rail.invoice(&stage.world, first).await;
         Self {
             stage,
             random,
@@ -129,9 +121,8 @@ impl Play {
         let key = self.random.usize(0..3);
         let (method, path, body) = match self.random.u32(0..16) {
             0..9 => {
-                let method = &self.methods[[0, 0, self.random.usize(0..METHODS.len())][key]];
-                let body = json!({ "invoice_id": invoice, "payment_method": "stripe", "payment_method_id": method });
-                ("POST", "/payments".to_owned(), body)
+                let method = &self.methods[[0, 0, self.random.usize(0..self.methods.len())][key]];
+                ("POST", "/payments".to_owned(), self.stage.rail.order(invoice, method.as_deref()))
             }
             9 | 10 => ("GET", format!("/payments/{payment}"), Value::Null),
             11 => ("GET", format!("/invoices/{invoice}"), Value::Null),
@@ -180,17 +171,20 @@ impl Play {
         let (method, path, body) = match self.random.u32(0..8) {
             // With the default method of the day.
             0 | 1 => {
-                let body = json!({ "invoice_id": self.invoice, "payment_method": "stripe", "scheduled_date": date });
+                let mut body = self.stage.rail.order(&self.invoice, None);
+                body["scheduled_date"] = json!(date);
                 ("POST", "/scheduled-payments".to_owned(), body)
             }
             2 | 3 => {
-                let body = json!({ "invoice_id": self.invoice, "payment_method": "stripe", "payment_method_id": method,
-                                   "scheduled_date": date });
+                let mut body = self.stage.rail.order(&self.invoice, method.as_deref());
+                body["scheduled_date"] = json!(date);
                 ("POST", "/scheduled-payments".to_owned(), body)
             }
-            5 => ("POST", format!("/payment-methods/{method}/default"), json!({})),
+            5 if method.is_some() => {
+                ("POST", format!("/payment-methods/{}/default", method.unwrap_or_default()), json!({}))
+            }
             6 => ("PATCH", format!("/scheduled-payments/{schedule}"), json!({ "scheduled_date": date })),
-            4 => {
+            4 if method.is_some() => {
                 let body = json!({ "scheduled_date": date, "payment_method_id": method });
                 ("PATCH", format!("/scheduled-payments/{schedule}"), body)
             }
@@ -216,7 +210,7 @@ impl Play {
 
     /// One of the gateway's events, or one of its deliveries once more, meets faults on its way.
     async fn event(&mut self) {
-        let events = self.stage.world.stack.stripe.events(ACCOUNT);
+        let events = self.stage.rail.events(&self.stage.world);
         let Some(event) = self.random.choice(events) else { return };
         let mut plan = self.plan();
         // What the gateway lists is taken as it stands: there is nothing to compare it with.
@@ -243,8 +237,8 @@ impl Play {
         if self.aftermath && !self.told.is_empty() {
             match self.random.u32(0..10) {
                 0..3 => return self.event().await,
-                3 | 4 => return self.meddle_with_what_was_paid(),
-                5 | 6 => {
+                3 | 4 => return self.stage.rail.meddle(&self.stage.world, &mut self.random),
+                5 | 6 if self.stage.rail.refunds() => {
                     let call = self.refund_request();
                     return self.send(call).await;
                 }
@@ -304,58 +298,17 @@ impl Play {
         self.stage.world.clock.advance(time);
     }
 
-    /// The customer acts, or the operator puts another account's secret in place, or the right one back.
+    /// The customer acts, what is open at the gateway ends, or the operator puts another account's secret in place, or
+    /// the right one back.
     async fn meddle(&mut self) {
-        match self.random.u32(0..4) {
-            0 => self.secret("acct_other", "sk_test_CANARY_other"),
-            1 => self.secret(ACCOUNT, "sk_test_CANARY_acme"),
-            outcome => {
-                // Only who was given the client secret can act.
-                let world = &self.stage.world;
-                let waits = |payment: &&Payment| payment.status == PaymentStatus::RequiresAction;
-                for payment in Books::of(world).await.payments.iter().filter(waits) {
-                    world.stack.stripe.authenticate(payment.reference().unwrap(), outcome == 2);
-                }
-            }
+        let (rail, world) = (self.stage.rail, &self.stage.world);
+        match self.random.u32(0..5) {
+            0 => rail.secret(world, false),
+            1 => rail.secret(world, true),
+            2 => rail.finish(world, &mut self.random),
+            // Only who was given what it takes can act.
+            outcome => rail.customers_act(world, &Books::of(world).await.payments, outcome == 3),
         }
-    }
-
-    /// Somebody works in the gateway's dashboard, or the payer at his bank.
-    fn meddle_with_what_was_paid(&mut self) {
-        let stripe = &self.stage.world.stack.stripe;
-        let paid: Vec<String> =
-            stripe.books(ACCOUNT).into_iter().filter(|one| one.captured).map(|one| one.id).collect();
-        let Some(intent) = self.random.choice(paid) else { return };
-        match self.random.u32(0..6) {
-            0 | 1 => {
-                stripe.refund_in_dashboard(&intent, self.random.bool().then_some(12_500));
-            }
-            2 => {
-                stripe.open_dispute(&intent, "general");
-            }
-            3 => {
-                if let Some((dispute, _, _)) = self.random.choice(stripe.disputes(ACCOUNT)) {
-                    stripe.close_dispute(&dispute, self.random.bool());
-                }
-            }
-            4 => {
-                let refunds = [RefundsBecome::Succeeded, RefundsBecome::Pending, RefundsBecome::RequiresAction];
-                stripe.set_refunds(refunds[self.random.usize(0..3)]);
-            }
-            _ => {
-                if let Some(refund) = self.random.choice(stripe.refunds(ACCOUNT)) {
-                    stripe.finish_refund(&refund.id, self.random.bool());
-                }
-            }
-        }
-    }
-
-    fn secret(&self, account: &str, key: &str) {
-        let world = &self.stage.world;
-        world.stack.stripe.add_account(account, key);
-        let webhooks = if account == ACCOUNT { vec![WEBHOOK_SECRET] } else { Vec::new() };
-        let secret = json!({ "account": account, "secret_key": key, "webhook_secrets": webhooks });
-        world.stack.secrets.put("passerelle/acme/stripe", &secret).unwrap();
     }
 
     fn ended(&mut self, end: End<Given>) {
@@ -417,7 +370,8 @@ impl Play {
     /// Everything heals, time passes, recovery runs, and a person answers the alert.
     async fn heal(&mut self) {
         self.thaw_all().await;
-        self.secret(ACCOUNT, "sk_test_CANARY_acme");
+        self.stage.rail.secret(&self.stage.world, true);
+        self.stage.rail.finish(&self.stage.world, &mut self.random);
         self.stage.cold();
         for minutes in [2, 3, 30, 120, 600, 1_440, 1_440] {
             self.stage.world.clock.advance(Duration::from_mins(minutes));
@@ -452,13 +406,8 @@ impl Play {
 
     /// What was open at the gateway ends there, and all of its events arrive, in some order.
     async fn heal_aftermath(&mut self) {
-        let stripe = self.stage.world.stack.stripe.clone();
-        for refund in stripe.refunds(ACCOUNT) {
-            if ["pending", "requires_action"].contains(&refund.status.as_str()) {
-                stripe.finish_refund(&refund.id, self.random.bool());
-            }
-        }
-        let mut events = stripe.events(ACCOUNT);
+        self.stage.rail.finish(&self.stage.world, &mut self.random);
+        let mut events = self.stage.rail.events(&self.stage.world);
         self.random.shuffle(&mut events);
         for event in events {
             let answer = self.stage.deliver(&event).await;
@@ -506,7 +455,7 @@ async fn play(seed: u64) {
         Books::of(&play.stage.world).await.always();
     }
     play.heal().await;
-    assert!(play.stage.world.stack.stripe.books("acct_other").is_empty(), "charged in another account");
+    assert!(!play.stage.rail.other_account_moved(&play.stage.world), "charged in another account");
     let books = Books::of(&play.stage.world).await;
     books.at_rest();
     play.told(&books);

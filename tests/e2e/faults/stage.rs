@@ -16,8 +16,9 @@ use shared::model::movement::shard;
 
 use super::dynamodb;
 use super::gateway::Gateway;
+use super::rail::Rail;
 use super::wire::Wire;
-use crate::world::{ACCOUNT, TENANT, WEBHOOK_SECRET, World};
+use crate::world::{ACCOUNT, TENANT, World};
 
 /// Real time that a gateway has for an answer: injected time-outs wait for it.
 const GATEWAY_TIMEOUT: Duration = Duration::from_millis(250);
@@ -47,6 +48,7 @@ fn hurried(mut app: App) -> App {
 
 /// A world on the wire.
 pub struct Stage {
+    pub rail: Rail,
     pub world: World,
     pub wire: Wire,
     pub gateway: Gateway,
@@ -55,21 +57,28 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// With the tenant `acme` set up, and nothing broken.
+    /// With the tenant `acme` set up for Stripe, and nothing broken.
     pub async fn new() -> Self {
+        Self::of(Rail::Stripe).await
+    }
+
+    /// The same for another rail.
+    pub async fn of(rail: Rail) -> Self {
         let wire = Wire::default();
-        let gateway = Gateway::start(&wire).await;
+        let gateway = Gateway::start(&wire, rail).await;
         let world = World::empty(|options| {
             options.dynamodb_http = Some(dynamodb::http_client(&wire));
-            options.stripe_proxy = Some(gateway.url.clone());
+            let proxy = if rail.is_paypal() { &mut options.paypal_proxy } else { &mut options.stripe_proxy };
+            *proxy = Some(gateway.url.clone());
             // For what is set up beside the plan, on a busy machine.
             options.gateway_timeout = Some(Duration::from_secs(10));
         })
         .await;
-        gateway.forward_to(&world.stack.urls.stripe);
+        gateway.forward_to(rail.url(&world));
         world.tenant(TENANT, ACCOUNT).await;
+        rail.set_up(&world).await;
         let app = hurried(world.stack.app.clone());
-        Self { world, wire, gateway, app }
+        Self { rail, world, wire, gateway, app }
     }
 
     /// A new sandbox, with nothing in its caches.
@@ -93,12 +102,16 @@ impl Stage {
         self.call(function, event)
     }
 
-    /// One delivery of an event of Stripe's to the webhook's function URL.
+    /// One delivery of an event of the gateway's to the webhook's function URL.
     pub fn deliver(&self, event: &Value) -> impl Future<Output = Answered> + Send + 'static {
         let mut call: Value = serde_json::from_str(include_str!("../../../events/webhook.json")).unwrap();
         let body = event.to_string();
-        let signature = local::stripe::sign(WEBHOOK_SECRET, self.world.clock.now(), body.as_bytes());
-        call["headers"]["stripe-signature"] = json!(signature);
+        let path = format!("/webhooks/{}/{TENANT}", self.rail.gateway());
+        call["rawPath"] = json!(path);
+        call["requestContext"]["http"]["path"] = json!(path);
+        for (name, value) in self.rail.sign(&self.world, body.as_bytes()) {
+            call["headers"][name] = json!(value);
+        }
         call["body"] = json!(body);
         self.call(webhook::router(self.app.clone()), call)
     }
