@@ -86,21 +86,22 @@ impl Gateway {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         let name = format!("{} {}", parts.method, parts.uri.path());
-        let last = self.wire.is_last_answer();
+        let last = self.wire.is_last_call();
         let effect = self.pass_on(&parts, body.clone());
         let mut reply = if self.rail.is_paypal() {
-            self.wire.pass::<OverHttp<true>>(&name, &body, effect).await?
+            self.wire.pass::<OverHttp<true>>(&name, &body, effect).await
         } else {
-            self.wire.pass::<OverHttp<false>>(&name, &body, effect).await?
+            self.wire.pass::<OverHttp<false>>(&name, &body, effect).await
         };
         if last {
             // The listener goes with its task; the connection with its answer.
             let listening = self.listening.lock().unwrap().take().unwrap();
             listening.abort();
             let _ = listening.await;
+            let reply = reply.as_mut()?;
             reply.headers_mut().insert("connection", HeaderValue::from_static("close"));
         }
-        Some(reply)
+        reply
     }
 
     async fn pass_on(&self, parts: &http::request::Parts, body: Bytes) -> Option<Response<Body>> {

@@ -49,6 +49,8 @@ pub enum Fault {
     Answer(u16, Value),
     /// A gateway: this is the last answer; afterwards connections are refused.
     LastAnswer,
+    /// A gateway: the connection breaks before the call arrives, and afterwards connections are refused.
+    LastLost,
 }
 
 /// Faults by who is called and the how manieth call of the execution it is, from 1.
@@ -125,7 +127,7 @@ impl Wire {
         match &fault {
             Some(Fault::KillBefore) => return die(&signals).await,
             Some(Fault::FreezeBefore) => stand_still(&signals).await,
-            Some(Fault::NothingReached) => return L::connection_lost(),
+            Some(Fault::NothingReached | Fault::LastLost) => return L::connection_lost(),
             Some(Fault::Hangs) => std::future::pending().await,
             Some(Fault::ErrorBefore) => return L::error(),
             Some(Fault::Throttled) => return L::throttled(),
@@ -163,12 +165,12 @@ impl Wire {
         Some((execution.plan.remove(&place), execution.signals.clone()))
     }
 
-    /// Whether the call that is about to be answered is the last one before connections are refused.
-    pub(super) fn is_last_answer(&self) -> bool {
+    /// Whether the call that is about to arrive is the last one before connections are refused.
+    pub(super) fn is_last_call(&self) -> bool {
         let state = self.0.lock().unwrap();
         let Some(execution) = state.executions.get(state.awake) else { return false };
         let next = execution.counts.get(&Party::Gateway).copied().unwrap_or_default() + 1;
-        execution.plan.get(&(Party::Gateway, next)) == Some(&Fault::LastAnswer)
+        matches!(execution.plan.get(&(Party::Gateway, next)), Some(Fault::LastAnswer | Fault::LastLost))
     }
 }
 
