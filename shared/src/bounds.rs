@@ -78,6 +78,13 @@ pub const PAYPAL_REFUND_KEY: Duration = Duration::from_hours(45 * 24);
 /// Re-sends of a refund stop this long after the first send.
 pub const PAYPAL_REFUND_RESEND: Duration = Duration::from_hours(40 * 24);
 
+/// An approved order is captured, and its capture asked for again, until this long after its payment was reserved: a day
+/// more than its customer has.
+pub const PAYPAL_CAPTURE: Duration = Duration::from_hours(48);
+
+/// PayPal forgets orders that nobody has approved for so long.
+pub const PAYPAL_APPROVAL: Duration = Duration::from_hours(3);
+
 /// A token of PayPal's is replaced this long before it ends.
 pub const PAYPAL_TOKEN_MARGIN: Duration = Duration::from_mins(5);
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::form::Fields;
 use crate::bounds;
-use crate::flow::settle::waits_until;
+use crate::flow::settle::acts_until;
 use crate::gateway::NextAction;
 use crate::model::audit::Entry;
 use crate::model::confirmation;
@@ -48,7 +48,7 @@ pub fn payment(payment: &Payment, next_action: Option<&NextAction>) -> Value {
                 NextAction::ClientSecret(secret) => ("client_secret", secret),
                 NextAction::ApprovalUrl(url) => ("approval_url", url),
             };
-            let view = json!({ "type": action.kind(), name: key, "expires_at": waits_until(payment) });
+            let view = json!({ "type": action.kind(), name: key, "expires_at": acts_until(payment) });
             members.insert("next_action".to_owned(), view);
         }
     }

@@ -24,7 +24,7 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
             (about_payment, format!("{paid} was executed, and the invoice is void: refund {}.", payment.id))
         }
         AlertKind::Disputed if payment.disputed => (about_payment, format!("{paid} is disputed.")),
-        AlertKind::Disputed => (about_payment, format!("{paid}: the payer's bank asks about it.")),
+        AlertKind::Disputed => (about_payment, format!("{paid}: the payer, or the payer's bank, asks about it.")),
         AlertKind::RefundExecuted => (
             format!("{noun}/{id}"),
             format!("{subject} was believed to have failed, and is {} after all.", movement.status()),
@@ -40,7 +40,7 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
             (about_payment, format!("{paid} was taken back, and money of it was refunded or is on its way."))
         }
         AlertKind::TransferReversed => (about_payment, format!("{paid}: the transfer to its account was reversed.")),
-        AlertKind::OutcomeUnknown if movement.reference().is_some() => {
+        AlertKind::OutcomeUnknown if movement.reference().or(movement.order()).is_some() => {
             (format!("{noun}/{id}"), format!("{subject} is open at the gateway and says nothing about money."))
         }
         AlertKind::OutcomeUnknown => {

@@ -1,18 +1,20 @@
 //! Canceling a payment or refund at its gateway; it is `canceled` only when the gateway confirms it.
 
+use super::keys::may_be_given_up;
 use super::recover::{account_keys, look_up, touch};
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, reread, settle};
 use super::{Invocation, Stop, find_payment, find_refund, require};
 use crate::app::App;
-use crate::gateway::{Found, Trouble};
+use crate::gateway::{Answer, Found, Outcome, Trouble};
 use crate::model::alert::RunAction;
 use crate::model::movement::Movement;
-use crate::model::payment::{Payment, PaymentStatus};
+use crate::model::payment::{Gateway, Payment, PaymentStatus};
 use crate::model::refund::{Refund, RefundStatus};
 use crate::model::transition::Case;
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::roles::Permission;
+use crate::secrets::Keys;
 
 /// Cancels a payment that is not final, by our id or the gateway's.
 ///
@@ -36,7 +38,10 @@ pub async fn cancel_refund(app: &App, invocation: &Invocation, id: &str) -> Resu
 }
 
 async fn cancel(app: &App, invocation: &Invocation, movement: Movement<'_>) -> Result<Case, Stop> {
-    touch(app, invocation, movement).await?;
+    // What waits for its customer is not gone on with first.
+    if !movement.waits_for_customer() {
+        touch(app, invocation, movement).await?;
+    }
     // The reference may have been found by another execution.
     let case = reread(app, movement).await?;
     let movement = case.movement();
@@ -58,30 +63,51 @@ async fn cancel(app: &App, invocation: &Invocation, movement: Movement<'_>) -> R
         Err(_) => return Err(not_cancelable(movement, "The tenant's secret can't be read; try again later.")),
     };
     let (found, keys) = look_up(app, invocation, movement, keys).await;
-    let Found::Object(answer) = found else {
-        return Err(not_cancelable(
-            movement,
-            "The gateway does not show it yet; try again later, or resolve it once the gateway's key has expired.",
-        ));
-    };
-    if answer.seen.is_none() && answer.begun.is_none() {
-        return Err(not_cancelable(movement, "The gateway shows no id for it."));
-    }
-    if Sent::found(movement, answer.clone()).mismatch {
-        return Err(not_cancelable(movement, "The gateway's object differs from the reservation."));
-    }
-    let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
-    let Found::Object(answer) = keys.cancel(app, movement, answer, timeout).await else {
-        return Err(not_cancelable(movement, "The gateway did not confirm the cancellation; try again."));
+    let answer = match found {
+        Found::Object(answer) => confirmed(app, invocation, movement, &keys, answer).await?,
+        // The order is not there any more, and we have not captured it.
+        Found::Nothing if movement.order().is_some() && may_be_given_up(app.clock.now(), movement) => {
+            Answer::without_object(Outcome::Canceled, false)
+        }
+        Found::Nothing | Found::Unanswered(_) => {
+            let why =
+                "The gateway does not show it yet; try again later, or resolve it once the gateway's key has expired.";
+            return Err(not_cancelable(movement, why));
+        }
     };
     let sent = Sent::found(movement, answer);
     let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };
     let case = settle(app, invocation, case, &finding, Pace::Check).await?;
     let movement = case.movement();
+    if movement.is_unsettled() && movement.gateway() == Gateway::Paypal {
+        let why = "PayPal takes back only a payout that nobody has claimed; wait for the outcome, or for the refund.";
+        return Err(not_cancelable(movement, why));
+    }
     if is_canceled(movement) || movement.is_unsettled() {
         return Ok(case);
     }
     Err(not_cancelable(movement, "The gateway had executed or refused it before."))
+}
+
+/// What the gateway says of a cancellation of what it shows.
+async fn confirmed(
+    app: &App,
+    invocation: &Invocation,
+    movement: Movement<'_>,
+    keys: &Keys,
+    shown: Answer,
+) -> Result<Answer, Stop> {
+    if shown.seen.is_none() && shown.begun.is_none() {
+        return Err(not_cancelable(movement, "The gateway shows no id for it."));
+    }
+    if Sent::found(movement, shown.clone()).mismatch {
+        return Err(not_cancelable(movement, "The gateway's object differs from the reservation."));
+    }
+    let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
+    match keys.cancel(app, movement, shown, timeout).await {
+        Found::Object(answer) => Ok(answer),
+        _ => Err(not_cancelable(movement, "The gateway did not confirm the cancellation; try again.")),
+    }
 }
 
 fn is_canceled(movement: Movement<'_>) -> bool {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::app::App;
 use crate::bounds;
 use crate::clock::Time;
-use crate::gateway::paypal::Route;
 use crate::gateway::{Answer, Found, Labels, Outcome, SeenDisputes, SeenRefund, Trouble, paypal, stripe};
 use crate::model::movement::Movement;
 use crate::model::payment::Gateway;
@@ -53,14 +52,14 @@ impl Keys {
 
     /// Cancels what a look-up has just shown. What counts is the answer.
     ///
-    /// An order at PayPal can't be canceled, and need not be: it moves nothing before we capture it. Given up when no
-    /// send can be under way, nobody ever will.
+    /// An order at PayPal can't be canceled, and need not be: it moves nothing before we capture it. As long as its
+    /// payment waits for its customer we have not, and once it is given up nobody ever will.
     pub(super) async fn cancel(&self, app: &App, movement: Movement<'_>, shown: Answer, timeout: Duration) -> Found {
         let reference = shown.seen.as_ref().map(|seen| seen.reference.as_str());
         match (self, reference.or(movement.reference())) {
             (Self::Stripe(secret), Some(reference)) => app.stripe.cancel(secret, movement, reference, timeout).await,
             (Self::Paypal(secret), Some(reference)) => app.paypal.cancel(secret, movement, reference, timeout).await,
-            (Self::Paypal(_), None) if waits_for_us(&shown) && may_be_given_up(app.clock.now(), movement) => {
+            (Self::Paypal(_), None) if is_uncaptured(&shown) && may_be_given_up(app.clock.now(), movement) => {
                 Found::Object(Answer { outcome: Outcome::Canceled, next_action: None, again: false, ..shown })
             }
             (_, None) => Found::Unanswered(Trouble::Undecided),
@@ -103,17 +102,19 @@ impl Keys {
     }
 }
 
-/// Whether all that is there is an order that nobody has captured: its customer has not approved it, or we have not
-/// gone on.
-fn waits_for_us(shown: &Answer) -> bool {
-    let is_open = matches!(shown.outcome, Outcome::RequiresAction)
-        || (shown.outcome == Outcome::Unknown(Trouble::Undecided) && shown.again);
+/// Whether all that is there is an order without a capture.
+fn is_uncaptured(shown: &Answer) -> bool {
+    let is_open = matches!(shown.outcome, Outcome::RequiresAction | Outcome::Unknown(Trouble::Undecided));
     shown.begun.is_some() && shown.seen.is_none() && is_open
 }
 
-/// Whether no send of it can be under way.
+/// Whether nothing moves it any more once we say so: what waits for its customer at PayPal is captured by us alone, and
+/// a capture is begun by a write that ends the waiting.
 pub(super) fn may_be_given_up(now: Time, movement: Movement<'_>) -> bool {
-    retry::failure_is_final(now, movement.progress().send_until)
+    movement.gateway() == Gateway::Paypal
+        && movement.waits_for_customer()
+        && movement.reference().is_none()
+        && retry::failure_is_final(now, movement.progress().send_until)
 }
 
 /// What the gateway says against the amount of a payment.
@@ -143,11 +144,5 @@ pub(super) const fn api_version(gateway: Gateway) -> &'static str {
 /// When to look again at what the gateway has and is not done with. A payout is done in minutes, or waits for whom it
 /// is for; banks take days.
 pub(super) fn pending_check(now: Time, movement: Movement<'_>) -> Time {
-    if is_payout(movement) { retry::next_check(now, movement.progress().checks) } else { now.plus(bounds::DAILY) }
-}
-
-/// Whether it is a payout at PayPal.
-pub(super) fn is_payout(movement: Movement<'_>) -> bool {
-    let Movement::Payment(payment) = movement else { return false };
-    payment.frozen.gateway == Gateway::Paypal && matches!(Route::of(payment), Route::Payout(_))
+    if movement.is_payout() { retry::next_check(now, movement.progress().checks) } else { now.plus(bounds::DAILY) }
 }

@@ -8,7 +8,6 @@ mod aftermath;
 mod method;
 
 use super::alert::alert;
-use super::keys::is_payout;
 use super::recover::recover;
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, schedule_of, settle, was_paid};
@@ -256,12 +255,12 @@ async fn payment_told(
     case: Case,
     answer: &Answer,
 ) -> Result<Received, Stop> {
-    if about.order().is_some() && case.movement().is_unsettled() {
+    if about.order().is_some() {
         return approved(app, invocation, arrival, case, answer).await;
     }
     let answer = match answer.outcome {
         // That it has come back, a payout says itself; of what a customer paid, only the event does.
-        _ if answer.came_back && is_payout(case.movement()) => {
+        _ if answer.came_back && case.movement().is_payout() => {
             shown(app, invocation, arrival, about, case.movement()).await?
         }
         Outcome::Succeeded | Outcome::Pending => answer.clone(),
@@ -285,7 +284,8 @@ async fn payment_told(
     Ok(Received::Done)
 }
 
-/// An order that its customer has approved, and that has no capture yet: it goes on by a send, which is recovery's.
+/// An order that its customer has approved, and that has no capture yet: it goes on by a send, which is recovery's. Of a
+/// payment that is settled it says nothing: it is never captured.
 async fn approved(
     app: &App,
     invocation: &Invocation,
@@ -293,12 +293,19 @@ async fn approved(
     case: Case,
     answer: &Answer,
 ) -> Result<Received, Stop> {
-    if Sent::found(case.movement(), answer.clone()).mismatch {
+    let sent = Sent::found(case.movement(), answer.clone());
+    if sent.mismatch {
         let alert = alert(&case, AlertKind::AnswerMismatch, None, app.clock.now());
         return Ok(mark(app, invocation, arrival, Some(alert)).await?.unwrap_or(Received::Seen));
     }
+    let mut case = case;
+    // The customer was sent there by a refusal that did not name it.
+    if case.movement().is_unsettled() && case.movement().order().is_none() {
+        let finding = Finding { sent, source: Source::Lookup, action: RunAction::Receive };
+        case = settle(app, invocation, case, &finding, Pace::Touch).await?;
+    }
     let recovered = recover(app, invocation, case.movement(), Pace::Touch).await?;
-    if recovered.case.payment.reference().is_none() && recovered.case.movement().is_unsettled() {
+    if recovered.case.movement().waits_for_customer() {
         return Err(Stop::Gateway("an order is approved and can't be captured yet"));
     }
     Ok(mark(app, invocation, arrival, None).await?.unwrap_or(Received::Seen))

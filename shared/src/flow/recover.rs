@@ -1,6 +1,6 @@
 //! Recovery: finding out what became of a payment or refund, and finishing it.
 //!
-//! Looks it up at the gateway first. Sends again only when the fence has passed, after a write that renews it, and only
+//! Looks it up at the gateway first, where another send is not the look-up itself. Sends again only when the fence has passed, after a write that renews it, and only
 //! while the key still protects; afterwards nothing but a look-up or a person ends it. Never concludes "failed" from
 //! an absence.
 
@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::keys::may_be_given_up;
+use super::record::{Told, record};
 use super::send::{Sent, send};
 use super::settle::{Finding, Pace, Source, reread, settle, waits_until};
 use super::{Invocation, Stop};
@@ -23,7 +24,8 @@ use crate::model::audit::Actor;
 use crate::model::movement::Movement;
 use crate::model::payment::{Gateway, Payment};
 use crate::model::refund::Refund;
-use crate::model::transition::Case;
+use crate::model::schedule::Next;
+use crate::model::transition::{self, Case, Report};
 use crate::policy::retry;
 use crate::secrets::{Keys, SecretError};
 use crate::store::commit::{Commit, CommitError};
@@ -90,13 +92,16 @@ pub async fn recover(
         // It is what it was, and is answered so.
         Err(trouble) => return note(app, invocation, case, trouble, pace).await,
     };
+    if is_found_by_sending(case.movement()) && may_send_again(app, case.movement()) {
+        return send_again(app, invocation, case, keys, pace).await;
+    }
     let (found, keys) = look_up(app, invocation, case.movement(), keys).await;
     match found {
         Found::Object(answer) if goes_on_by_us(case.movement(), &answer) && may_send_again(app, case.movement()) => {
             send_again(app, invocation, case, keys, pace).await
         }
         Found::Object(answer) => found_object(app, invocation, case, answer, &keys, pace).await,
-        // Neither the order nor anything of it is there any more.
+        // The order is not there any more, and we have not captured it.
         Found::Nothing if is_given_up(app, case.movement()) => {
             let answer = Answer::without_object(Outcome::Canceled, false);
             found_object(app, invocation, case, answer, &keys, pace).await
@@ -193,27 +198,23 @@ fn goes_on_by_us(movement: Movement<'_>, answer: &Answer) -> bool {
         && !Sent::found(movement, answer.clone()).mismatch
 }
 
-/// Whether an order has waited for its customer for too long, and nobody will capture it any more.
+/// Whether PayPal answers the same send with what an earlier one has made, while its list of events may lag, be long, or
+/// be closed to us. Never of a payout: nothing protects it for ever.
+fn is_found_by_sending(movement: Movement<'_>) -> bool {
+    let is_known = movement.reference().or(movement.order()).is_some();
+    movement.gateway() == Gateway::Paypal && !movement.is_payout() && !is_known && !movement.waits_for_customer()
+}
+
+/// Whether an order that is gone has waited for its customer for so long that its absence is its end.
 fn is_given_up(app: &App, movement: Movement<'_>) -> bool {
     let now = app.clock.now();
     let Movement::Payment(payment) = movement else { return false };
-    movement.gateway() == Gateway::Paypal
-        && movement.waits_for_customer()
-        && movement.reference().is_none()
-        && now >= waits_until(payment)
-        && may_be_given_up(now, movement)
+    let is_forgotten = payment.order_id.is_some() && now >= payment.created_at.plus(bounds::PAYPAL_APPROVAL);
+    (is_forgotten || now >= waits_until(payment)) && may_be_given_up(now, movement)
 }
 
 async fn send_again(app: &App, invocation: &Invocation, case: Case, keys: Keys, pace: Pace) -> Result<Recovered, Stop> {
-    let mut renewed = case.clone();
-    let progress = renewed.progress_mut();
-    progress.revision += 1;
-    progress.send_until = app.clock.now().plus(bounds::SEND_WINDOW);
-    let mut commit = Commit::default();
-    match &renewed.refund {
-        Some(refund) => commit.refund(&app.store, refund),
-        None => commit.payment(&app.store, &renewed.payment),
-    }
+    let (commit, renewed) = renewed(app, invocation, &case);
     match app.store.commit(commit, invocation.deadline).await {
         Ok(()) => {}
         // Somebody else renewed the fence, or settled: theirs is the send.
@@ -229,10 +230,32 @@ async fn send_again(app: &App, invocation: &Invocation, case: Case, keys: Keys, 
     Ok(Recovered { case, next_action: next_action.filter(|_| waits) })
 }
 
+/// The write that renews the fence. Where a customer has approved an order, it also says that we go on: from then on
+/// nobody may believe that nothing was captured.
+fn renewed(app: &App, invocation: &Invocation, case: &Case) -> (Commit, Case) {
+    let now = app.clock.now();
+    if let Some(mut change) = transition::apply(case, Report::Capturing, None, &Next::Nothing, None, now) {
+        let progress = change.case.progress_mut();
+        progress.send_until = now.plus(bounds::SEND_WINDOW);
+        progress.next_check_at = Some(now.plus(bounds::FIRST_CHECK));
+        progress.checks = 0;
+        return record(app, invocation, case, change, Told::action("capture"));
+    }
+    let mut renewed = case.clone();
+    let progress = renewed.progress_mut();
+    progress.revision += 1;
+    progress.send_until = now.plus(bounds::SEND_WINDOW);
+    let mut commit = Commit::default();
+    match &renewed.refund {
+        Some(refund) => commit.refund(&app.store, refund),
+        None => commit.payment(&app.store, &renewed.payment),
+    }
+    (commit, renewed)
+}
+
 /// Nothing is known: the next check is set, and past the key's lifetime a person is called.
 async fn note(app: &App, invocation: &Invocation, case: Case, trouble: Trouble, pace: Pace) -> Result<Recovered, Stop> {
-    let mut sent = Sent::found(case.movement(), Answer::without_object(Outcome::Unknown(trouble), false));
-    sent.rejected = matches!(trouble, Trouble::KeyRefused | Trouble::Rejected);
+    let sent = Sent::found(case.movement(), Answer::without_object(Outcome::Unknown(trouble), false));
     let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };
     settle(app, invocation, case, &finding, pace).await.map(Recovered::as_it_is)
 }

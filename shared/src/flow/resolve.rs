@@ -105,6 +105,8 @@ async fn resolve(
             let (found, keys) = look_up(app, invocation, movement, keys).await;
             match found {
                 Found::Nothing => {}
+                // Nothing that could be it, or an order that nothing was taken with: no more than that can be shown.
+                Found::Object(answer) if answer.seen.is_none() && !answer.outcome.is_known() => {}
                 Found::Unanswered(_) => {
                     return Err(not_resolvable(movement, "The gateway does not answer; try again."));
                 }

@@ -68,7 +68,7 @@ impl Sent {
 
     fn join(&mut self, movement: Movement<'_>, answer: Answer) {
         self.gateway_code = answer.gateway_code.or(self.gateway_code.take());
-        self.rejected = matches!(answer.outcome, Outcome::NotSent(Trouble::KeyRefused | Trouble::Rejected));
+        self.rejected = trouble(&answer.outcome).is_some_and(Trouble::is_refusal);
         let begun = answer.begun.as_deref();
         if answer.seen.as_ref().is_some_and(|seen| !is_ours(movement, seen))
             || begun.is_some_and(|begun| !is_our_order(movement, begun))

@@ -4,7 +4,7 @@
 //! function on what was read. When somebody else was faster, everything is read and decided again.
 
 use super::alert::{Execution, alert, run};
-use super::keys::{is_payout, pending_check};
+use super::keys::pending_check;
 use super::record::{Told, record};
 use super::send::Sent;
 use super::{Invocation, Stop};
@@ -16,7 +16,7 @@ use crate::model::alert::{AlertKind, RunAction};
 use crate::model::event::Event;
 use crate::model::invoice::Invoice;
 use crate::model::movement::{Movement, Progress};
-use crate::model::payment::{Failure, FailureCode, Payment, PaymentStatus};
+use crate::model::payment::{Failure, FailureCode, Gateway, Payment, PaymentStatus};
 use crate::model::schedule::{Next, Schedule, ScheduleStatus};
 use crate::model::tenant::Settings;
 use crate::model::transition::{self, Case, Change, Report};
@@ -164,11 +164,16 @@ async fn terms(app: &App, case: &Case, finding: &Finding) -> Result<Option<Terms
 fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time, terms: Option<&Terms>) -> Decision {
     let now = app.clock.now();
     let movement = case.movement();
+    if differs(movement, finding) {
+        return Decision::Note;
+    }
     let send_until = movement.progress().send_until;
     let answers_open_send = finding.source == Source::Reply && send_until == own_fence;
     let failed = |code| Failure { code, gateway_code: finding.sent.gateway_code.clone() };
     let (report, why) = match &finding.sent.outcome {
         Outcome::Succeeded => (Report::Succeeded, None),
+        // The capture of an order is there: its customer can do no more, and what becomes of it is asked soon.
+        Outcome::Pending | Outcome::Declined(_) if is_captured(movement, finding) => (Report::Capturing, None),
         Outcome::Pending => (Report::Pending, None),
         Outcome::RequiresAction => (Report::RequiresAction, None),
         Outcome::Declined(failure) => (Report::Declined, Some(failure.clone())),
@@ -190,12 +195,7 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time, terms: Opt
     let reference = finding.sent.seen.as_ref().map(|seen| seen.reference.as_str());
     let executed = case.schedule.as_ref().filter(|schedule| schedule.is_executed_by(&case.payment.id));
     let next = match (&why, terms) {
-        (Some(why), Some(terms)) => {
-            // No method of the tenant's can put right what is wrong with the recipient of a payout.
-            let is_about_recipient = why.code == FailureCode::PaymentMethodInvalid && is_payout(movement);
-            let code = if is_about_recipient { FailureCode::Declined } else { why.code };
-            next::after(code, executed, terms, now)
-        }
+        (Some(why), Some(terms)) => next::after(why.code, executed, terms, now),
         _ => Next::Nothing,
     };
     let mut change = transition::apply(case, report, why.as_ref(), &next, reference, now);
@@ -212,13 +212,46 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time, terms: Opt
         Some(mut change) => {
             learn_order(&mut change.case, finding);
             if change.case.movement().waits_for_customer() {
-                change.case.payment.progress.next_check_at = Some(waits_until(&change.case.payment));
+                let check = waiting_check(now, &change.case.payment);
+                let progress = &mut change.case.payment.progress;
+                progress.next_check_at = Some(check);
+                if answers_open_send {
+                    // Replied to: nothing of it is under way.
+                    progress.send_until = send_until.min(now);
+                }
             } else if change.case.movement().is_unsettled() && report == Report::Pending {
                 change.case.progress_mut().next_check_at = Some(pending_check(now, case.movement()));
+            } else if report == Report::Capturing {
+                change.case.payment.progress.next_check_at = Some(now.plus(bounds::FIRST_CHECK));
             }
             Decision::Apply(Box::new(change), why)
         }
         None => Decision::Note,
+    }
+}
+
+/// Whether the finding is about another object than the one that is known: between reading and writing, or beside it,
+/// somebody else has found one. Neither is believed.
+fn differs(movement: Movement<'_>, finding: &Finding) -> bool {
+    let seen = finding.sent.seen.as_ref().map(|seen| seen.reference.as_str());
+    let another = seen.is_some_and(|seen| movement.reference().is_some_and(|known| known != seen));
+    finding.sent.mismatch || another
+}
+
+/// Whether PayPal shows the capture of an order that its customer was asked to approve.
+fn is_captured(movement: Movement<'_>, finding: &Finding) -> bool {
+    movement.waits_for_customer() && movement.gateway() == Gateway::Paypal && finding.sent.seen.is_some()
+}
+
+/// When to look again at what waits for its customer. At Stripe an event tells when he has acted, and until when is up
+/// to the gateway; at PayPal it is we who go on.
+fn waiting_check(now: Time, payment: &Payment) -> Time {
+    let until = waits_until(payment);
+    match payment.frozen.gateway {
+        Gateway::Stripe => until,
+        Gateway::Paypal => {
+            retry::next_check(now, payment.progress.checks).min(until.max(now.plus(bounds::FIRST_CHECK)))
+        }
     }
 }
 
@@ -294,23 +327,30 @@ fn noted(app: &App, invocation: &Invocation, before: &Case, finding: &Finding, p
         return None;
     }
     let mut case = before.clone();
+    // While a payout may be sent, only its own reply names its batch: one that is denied meanwhile frees the id for the
+    // next send, and must not be the one that is believed.
+    let may_be_known = finding.source == Source::Reply
+        || !movement.is_payout()
+        || retry::failure_is_final(now, movement.progress().send_until);
+    let seen = finding.sent.seen.as_ref().filter(|_| may_be_known && !differs(movement, finding));
     // A refund that is known at the gateway changes what the gateway's running total means: that is no bookkeeping.
-    if let (Some(seen), None) = (finding.sent.seen.as_ref().filter(|_| !finding.sent.mismatch), &before.refund) {
+    if let (Some(seen), None) = (seen, &before.refund) {
         case.payment.learn_reference(&seen.reference);
     }
     learn_order(&mut case, finding);
     let learned =
         (case.payment.reference(), &case.payment.order_id) != (before.payment.reference(), &before.payment.order_id);
-    let waits_until = case.movement().waits_for_customer().then(|| waits_until(&case.payment));
+    let waiting_check = case.movement().waits_for_customer().then(|| waiting_check(now, &case.payment));
+    let waits = waiting_check.is_some();
     let progress = case.progress_mut();
     progress.revision += 1;
     progress.checked_at = Some(now);
     let has_failed = matches!(finding.sent.outcome, Outcome::Declined(_) | Outcome::Canceled);
-    if waits_until.is_none() && has_failed {
+    if !waits && has_failed {
         check_when_final(progress);
     } else if pace == Pace::Check || learned {
-        progress.next_check_at = Some(match (&finding.sent.outcome, waits_until) {
-            (_, Some(until)) if now < until => until,
+        progress.next_check_at = Some(match (&finding.sent.outcome, waiting_check) {
+            (_, Some(check)) if now < check => check,
             (Outcome::Pending, _) => pending_check(now, before.movement()),
             _ => retry::next_check(now, progress.checks),
         });
@@ -359,7 +399,7 @@ pub(super) fn check_when_final(progress: &mut Progress) {
 /// An event that changes nothing and has nothing noted: of a settled movement. What is not believed calls a person.
 fn called(app: &App, case: &Case, finding: &Finding) -> Commit {
     let mut commit = Commit::default();
-    if finding.sent.mismatch {
+    if differs(case.movement(), finding) {
         commit.alert(&alert(case, AlertKind::AnswerMismatch, None, app.clock.now()));
     }
     commit
@@ -367,7 +407,7 @@ fn called(app: &App, case: &Case, finding: &Finding) -> Commit {
 
 /// What a person must be told of an outcome that is not known.
 fn worth_a_call(now: Time, case: &Case, finding: &Finding) -> Option<AlertKind> {
-    if finding.sent.mismatch {
+    if differs(case.movement(), finding) {
         Some(AlertKind::AnswerMismatch)
     } else if finding.sent.rejected {
         Some(AlertKind::GatewayRejected)
@@ -375,6 +415,15 @@ fn worth_a_call(now: Time, case: &Case, finding: &Finding) -> Option<AlertKind> 
         Some(AlertKind::AccountChanged)
     } else {
         is_lost_for_good(now, case.movement(), finding).then_some(AlertKind::OutcomeUnknown)
+    }
+}
+
+/// Until when a customer can act: PayPal forgets an order that is not approved before the day is over.
+#[must_use]
+pub fn acts_until(payment: &Payment) -> Time {
+    match payment.frozen.gateway {
+        Gateway::Stripe => waits_until(payment),
+        Gateway::Paypal => payment.created_at.plus(bounds::PAYPAL_APPROVAL),
     }
 }
 

@@ -71,6 +71,12 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Whether it is us whom the gateway refuses: our key, or what we send.
+    #[must_use]
+    pub const fn is_refusal(self) -> bool {
+        matches!(self, Self::KeyRefused | Self::Rejected)
+    }
+
     /// A word for logs and agent runs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -169,10 +169,17 @@ impl<'a> Movement<'a> {
     }
 
     /// Whether a send of it may be under way before its fence has passed. What waits for its customer has been replied
-    /// to; but an approved order is gone on with by a send.
+    /// to, and so has a payout whose batch is known; but an approved order is gone on with by a send.
     #[must_use]
     pub fn may_be_under_way(self) -> bool {
-        self.is_unsettled() && (!self.waits_for_customer() || self.gateway() == Gateway::Paypal)
+        let is_replied_to = self.is_payout() && self.reference().is_some();
+        self.is_unsettled() && !is_replied_to && (!self.waits_for_customer() || self.gateway() == Gateway::Paypal)
+    }
+
+    /// Whether it is a payout at PayPal.
+    #[must_use]
+    pub fn is_payout(self) -> bool {
+        matches!(self, Self::Payment(payment) if payment.is_payout())
     }
 
     /// The gateway's id, once it is known.

@@ -258,6 +258,12 @@ impl Payment {
         reference_in(self.gateway_ref.as_deref())
     }
 
+    /// Whether it is a payout at PayPal: of those there, only it has somebody to whom it goes.
+    #[must_use]
+    pub fn is_payout(&self) -> bool {
+        self.frozen.gateway == Gateway::Paypal && self.frozen.destination.is_some()
+    }
+
     /// Notes PayPal's order. Known once, it never changes.
     pub fn learn_order(&mut self, order: &str) {
         self.order_id.get_or_insert_with(|| order.to_owned());

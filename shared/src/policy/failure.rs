@@ -52,7 +52,7 @@ pub fn consequence(failure: &Failure) -> Consequence {
         FailureCode::InsufficientFunds => Consequence {
             code: Code::InsufficientFunds,
             alert: Some(AlertKind::InsufficientFunds),
-            detail: "The method has not enough funds. Nothing was taken; pay again when it has, with a new Idempotency-Key.",
+            detail: "There are not enough funds: on the method, or for a payout in the gateway's balance. Nothing was taken; pay again when there are, with a new Idempotency-Key.",
         },
         FailureCode::PaymentMethodInvalid => Consequence {
             code: Code::PaymentMethodInvalid,
@@ -84,9 +84,9 @@ pub fn consequence(failure: &Failure) -> Consequence {
 #[must_use]
 pub fn next_action_promised(kind: AlertKind, promise: ScheduleStatus) -> Option<&'static str> {
     match (kind, promise) {
-        (AlertKind::InsufficientFunds, ScheduleStatus::Pending) => {
-            Some("Make sure that the method has funds: it is tried again on the date of {schedule}.")
-        }
+        (AlertKind::InsufficientFunds, ScheduleStatus::Pending) => Some(
+            "Make sure that the method, or the gateway's balance, has funds: it is tried again on the date of {schedule}.",
+        ),
         (AlertKind::GatewayUnavailable, ScheduleStatus::Pending) => {
             Some("Look at the gateway's status page. It is tried again by itself.")
         }
@@ -108,7 +108,10 @@ pub fn next_action_promised(kind: AlertKind, promise: ScheduleStatus) -> Option<
 pub fn next_action(kind: AlertKind) -> (Severity, &'static str) {
     use Severity::{Critical, Warning};
     match kind {
-        AlertKind::InsufficientFunds => (Warning, "Make sure that the method has funds, then pay the invoice again."),
+        AlertKind::InsufficientFunds => (
+            Warning,
+            "Make sure that the method, or for a payout the gateway's balance, has funds; then pay the invoice again.",
+        ),
         AlertKind::PaymentMethodInvalid => (Warning, "Ask for a new payment method, then pay the invoice again."),
         AlertKind::Declined => (Warning, "Review the payment before the invoice is paid again."),
         AlertKind::GatewayUnavailable => (Warning, "Look at the gateway's status page, then pay the invoice again."),
@@ -157,7 +160,7 @@ pub fn next_action(kind: AlertKind) -> (Severity, &'static str) {
         }
         AlertKind::EventNotApplied => (
             Critical,
-            "Operator: look at the reason; a restricted key must be able to read PaymentIntents, refunds and disputes. The gateway delivers for some days.",
+            "Operator: look at the reason; the key must be able to read what it tells of: payments, payouts, refunds, disputes. The gateway delivers for some days.",
         ),
         AlertKind::UnknownToUs => (
             Critical,

@@ -1,7 +1,7 @@
 //! Whether a payment can be refunded as asked: everything that stands against it, collected.
 
 use crate::id::{InvoiceId, TenantId};
-use crate::model::payment::{Gateway, Payment, PaymentMethod, PaymentStatus};
+use crate::model::payment::{Payment, PaymentMethod, PaymentStatus};
 use crate::model::refund::Reason;
 use crate::model::tenant::Member;
 use crate::money::{Currency, Money};
@@ -103,9 +103,7 @@ fn obstacle(payment: &Payment) -> Option<&'static str> {
             Some("The gateway's id of it is not known: pay it back another way.")
         }
         // PayPal takes no payout back that somebody has claimed.
-        PaymentStatus::Paid | PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded
-            if payment.frozen.gateway == Gateway::Paypal && payment.frozen.destination.is_some() =>
-        {
+        PaymentStatus::Paid | PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded if payment.is_payout() => {
             Some("Its recipient has it: ask them to send it back from their PayPal account.")
         }
         PaymentStatus::Paid | PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded => None,

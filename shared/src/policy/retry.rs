@@ -35,12 +35,10 @@ fn lifetimes(movement: Movement<'_>) -> (Duration, Duration) {
         (Gateway::Stripe, _) => (bounds::STRIPE_RESEND, bounds::STRIPE_KEY),
         (Gateway::Paypal, Movement::Refund(_)) => (bounds::PAYPAL_REFUND_RESEND, bounds::PAYPAL_REFUND_KEY),
         // A payout: nothing keeps its id once its batch is denied.
-        (Gateway::Paypal, Movement::Payment(payment)) if payment.frozen.destination.is_some() => {
-            (Duration::ZERO, Duration::ZERO)
-        }
-        // An order that is known is captured once, however late it is approved.
+        (Gateway::Paypal, Movement::Payment(payment)) if payment.is_payout() => (Duration::ZERO, Duration::ZERO),
+        // An order that is known is captured once, however often that is asked for.
         (Gateway::Paypal, Movement::Payment(payment)) if payment.order_id.is_some() => {
-            (bounds::ACTION_LIFETIME, bounds::ACTION_LIFETIME)
+            (bounds::PAYPAL_CAPTURE, bounds::PAYPAL_CAPTURE)
         }
         (Gateway::Paypal, Movement::Payment(_)) => (bounds::PAYPAL_ORDER_RESEND, bounds::PAYPAL_ORDER_KEY),
     }
@@ -55,9 +53,9 @@ pub fn key_protects(now: Time, movement: Movement<'_>) -> bool {
 /// Whether it is still being found out what became of it. Afterwards only a person can say it.
 #[must_use]
 pub fn is_pursued(now: Time, movement: Movement<'_>) -> bool {
-    // What a look-up finds of a payout comes with PayPal's events.
-    key_protects(now, movement)
-        || movement.gateway() == Gateway::Paypal && now < movement.created_at().plus(bounds::PAYPAL_EVENT_LAG)
+    // The last send that the key may have let through is seen in PayPal's events, which take their time.
+    let created = movement.created_at().plus(lifetimes(movement).1).max(movement.progress().send_until);
+    key_protects(now, movement) || movement.gateway() == Gateway::Paypal && now < created.plus(bounds::PAYPAL_EVENT_LAG)
 }
 
 /// Until when something may have been created at the gateway. While its key protects, a send that arrived late is found

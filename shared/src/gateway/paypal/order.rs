@@ -111,11 +111,19 @@ impl PayPal {
         if reply.is_success() || matches!(answer.outcome, Outcome::Declined(_)) && !classify::asks_customer(&reply) {
             return Answer { begun: before.begun.or(answer.begun), ..answer };
         }
-        // Captured before, being captured, or not approved after all: the order says it.
-        match self.read_order(secret, order, budget).await {
+        // Captured before, being captured, or not approved after all: the order says it. If it says no more than before,
+        // what counts is why it was not captured.
+        let why = match answer.outcome {
+            Outcome::NotSent(trouble) | Outcome::Unknown(trouble) => trouble,
+            _ => Trouble::Undecided,
+        };
+        let shown = match self.read_order(secret, order, budget).await {
+            Found::Object(after) if after.outcome != Outcome::Unknown(Trouble::Undecided) => return after,
             Found::Object(after) => after,
-            _ => Answer { outcome: Outcome::Unknown(classify::trouble(&reply)), again: true, ..before },
-        }
+            _ => before,
+        };
+        let (outcome, again) = (Outcome::Unknown(why), !why.is_refusal());
+        Answer { outcome, again, gateway_code: answer.gateway_code, ..shown }
     }
 
     /// Reads an order.

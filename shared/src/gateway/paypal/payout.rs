@@ -15,7 +15,7 @@ use super::order::found;
 use super::transport::{Budget, Request, segment};
 use super::{PayPal, amount};
 use crate::gateway::{Answer, Found, Outcome, Trouble};
-use crate::model::payment::{Failure, FailureCode, Payment};
+use crate::model::payment::Payment;
 use crate::secrets::PayPalSecret;
 
 /// Characters of the subject that PayPal takes.
@@ -124,11 +124,8 @@ impl PayPal {
 
 /// What we canceled, and PayPal shows as returned, is canceled; by itself it would have failed.
 fn canceled(answer: Answer) -> Answer {
-    let is_return = |failure: &Failure| failure.code == FailureCode::PaymentMethodInvalid && answer.came_back;
     match &answer.outcome {
-        Outcome::Declined(failure) if is_return(failure) => {
-            Answer { outcome: Outcome::Canceled, came_back: false, ..answer }
-        }
+        Outcome::Declined(_) if answer.came_back => Answer { outcome: Outcome::Canceled, came_back: false, ..answer },
         _ => answer,
     }
 }

@@ -34,6 +34,8 @@ names! {
         Pending = "pending",
         /// The gateway waits for the customer.
         RequiresAction = "requires action",
+        /// The customer has acted, and what is left is ours or the gateway's: a capture.
+        Capturing = "capturing",
         /// The gateway refused it, or it failed there.
         Declined = "declined",
         /// The gateway confirms that it will not happen.

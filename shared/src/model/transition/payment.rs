@@ -15,6 +15,8 @@ pub(super) fn next(status: PaymentStatus, report: Report) -> PaymentStatus {
         // The money moved, whatever was believed before.
         (Processing | RequiresAction | Failed | Canceled, Report::Succeeded) => Paid,
         (Processing, Report::RequiresAction) => RequiresAction,
+        // What is approved and captured by us, nobody else can pay or try again: from here on it can fail.
+        (RequiresAction, Report::Capturing) => Processing,
         (Processing, Report::Declined | Report::NotSent | Report::NotExecuted) => Failed,
         // Who holds a client secret can try again after a decline: only a confirmed cancellation ends it.
         (Processing | RequiresAction, Report::Canceled) => Canceled,

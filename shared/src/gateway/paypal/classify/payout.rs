@@ -26,7 +26,8 @@ pub(in crate::gateway::paypal) fn payout_reply(reply: &Reply, known: Known<'_>) 
                 .with_code(Some(header.batch_status.as_str()).filter(|status| *status == "DENIED"))
         }
         None if is_about_receiver(reply) => {
-            let failure = Failure { code: FailureCode::PaymentMethodInvalid, gateway_code: reply.error().code() };
+            // No method of the tenant's can put right what is wrong with whom it is for.
+            let failure = Failure { code: FailureCode::Declined, gateway_code: reply.error().code() };
             Answer::without_object(Outcome::Refused(failure), false)
         }
         None => refusal(reply, PAYOUT, Outcome::Refused),
@@ -133,7 +134,7 @@ fn item_outcome(item: &Item) -> (Outcome, bool) {
         "UNCLAIMED" | "PENDING" | "ONHOLD" => (Outcome::Pending, false),
         "FAILED" | "BLOCKED" | "DENIED" => (failed(FailureCode::Declined), false),
         // Nobody claimed it for a month, or the sender took it back: if it had been paid, it has come back.
-        "RETURNED" => (failed(FailureCode::PaymentMethodInvalid), true),
+        "RETURNED" => (failed(FailureCode::Declined), true),
         "CANCELED" => (Outcome::Canceled, true),
         // It was paid, and came back.
         "REFUNDED" | "REVERSED" => (Outcome::Succeeded, true),

@@ -190,7 +190,7 @@ pub(super) const PAYOUT: &Table = &[
     (&["INSUFFICIENT_FUNDS", "NEGATIVE_BALANCE"], FUNDS),
     (
         &[
-            // The recipient must act, or the address be put right.
+            // The recipient must act, or the address be put right: no method of the tenant's can do that.
             "RECEIVER_UNREGISTERED",
             "RECEIVER_UNCONFIRMED",
             "ACCOUNT_UNCONFIRMED_EMAIL",
@@ -209,11 +209,6 @@ pub(super) const PAYOUT: &Table = &[
             "RECEIVER_YOUTH_ACCOUNT",
             "CURRENCY_NOT_SUPPORTED_FOR_RECEIVER",
             "SELF_PAY_NOT_ALLOWED",
-        ],
-        METHOD,
-    ),
-    (
-        &[
             // The sender's account.
             "SENDER_ACCOUNT_LOCKED",
             "SENDER_RESTRICTED",
@@ -277,7 +272,7 @@ const ADVICE: &[(&[&str], FailureCode)] = &[
 pub(super) fn meaning(table: &Table, word: &str) -> Option<Meaning> {
     let listed = table.iter().find(|(words, _)| words.contains(&word)).map(|(_, meaning)| *meaning);
     let is_game = word.starts_with("GAMER_") || word.starts_with("GAMING_");
-    listed.or(is_game.then_some(METHOD)).or(word.starts_with("MERCHANT_INITIATED_WITH_").then_some(Meaning::Rejected))
+    listed.or(is_game.then_some(REVIEW)).or(word.starts_with("MERCHANT_INITIATED_WITH_").then_some(Meaning::Rejected))
 }
 
 /// Words that are new to us and sound as if something had been, or were being, done.

@@ -225,14 +225,14 @@ fn a_payout_is_paid_when_its_item_is() {
 
 #[test]
 fn a_payout_fails_by_the_name_of_its_error() {
-    use FailureCode::{Declined, GatewayUnavailable, InsufficientFunds, PaymentMethodInvalid};
+    use FailureCode::{Declined, GatewayUnavailable, InsufficientFunds};
     let cases = [
         ("FAILED", Some("INSUFFICIENT_FUNDS"), InsufficientFunds),
-        ("FAILED", Some("RECEIVER_ACCOUNT_INVALID"), PaymentMethodInvalid),
-        ("RETURNED", Some("RECEIVER_UNREGISTERED"), PaymentMethodInvalid),
-        ("RETURNED", None, PaymentMethodInvalid),
-        ("FAILED", Some("RECEIVER_COUNTRY_NOT_ALLOWED"), PaymentMethodInvalid),
-        ("FAILED", Some("GAMER_FAILED_COUNTRY_OF_RESIDENCE_CHECK"), PaymentMethodInvalid),
+        ("FAILED", Some("RECEIVER_ACCOUNT_INVALID"), Declined),
+        ("RETURNED", Some("RECEIVER_UNREGISTERED"), Declined),
+        ("RETURNED", None, Declined),
+        ("FAILED", Some("RECEIVER_COUNTRY_NOT_ALLOWED"), Declined),
+        ("FAILED", Some("GAMER_FAILED_COUNTRY_OF_RESIDENCE_CHECK"), Declined),
         ("FAILED", Some("SENDER_ACCOUNT_LOCKED"), Declined),
         ("BLOCKED", Some("RISK_DECLINE"), Declined),
         ("BLOCKED", None, Declined),

@@ -110,10 +110,11 @@ async fn a_capture_that_fails_leaves_what_the_order_shows() {
     let waits = order("PAYER_ACTION_REQUIRED", &[]);
     let cases = [
         (422, issue("ORDER_ALREADY_CAPTURED"), captured.clone(), Outcome::Succeeded),
-        (422, issue("ORDER_COMPLETION_IN_PROGRESS"), approved.clone(), Outcome::Unknown(Trouble::Undecided)),
+        (422, issue("ORDER_COMPLETION_IN_PROGRESS"), approved.clone(), Outcome::Unknown(Trouble::Conflict)),
+        (403, json!({ "name": "NOT_AUTHORIZED" }), approved.clone(), Outcome::Unknown(Trouble::KeyRefused)),
         (422, issue("ORDER_NOT_APPROVED"), waits, Outcome::RequiresAction),
         (500, json!({ "name": "INTERNAL_SERVER_ERROR" }), captured, Outcome::Succeeded),
-        (503, json!("<html>"), approved.clone(), Outcome::Unknown(Trouble::Undecided)),
+        (503, json!("<html>"), approved.clone(), Outcome::Unknown(Trouble::Fault)),
     ];
     for (status, error, after, outcome) in cases {
         let first = Mutex::new(true);

@@ -1,3 +1,4 @@
+use crate::model::payment::{Failure, FailureCode};
 use serde_json::json;
 
 use super::*;
@@ -70,8 +71,7 @@ async fn nothing_is_sent_once_a_batch_is_known_and_a_denied_one_has_failed() {
     let payment = with_id(payable(), "BAT1");
     assert!(Unsent::of(&payment, "vendor@example.com").is_none());
     let answer = send(&stub, &payment).await;
-    let failure =
-        Failure { code: FailureCode::PaymentMethodInvalid, gateway_code: Some("SELF_PAY_NOT_ALLOWED".to_owned()) };
+    let failure = Failure { code: FailureCode::Declined, gateway_code: Some("SELF_PAY_NOT_ALLOWED".to_owned()) };
     assert_eq!(answer.outcome, Outcome::Declined(failure));
     assert_eq!(stub.lines(), ["GET /v1/payments/payouts/BAT1"]);
 
@@ -87,7 +87,7 @@ async fn what_paypal_refuses_to_take_did_nothing() {
         |code, gateway_code: &str| Outcome::Refused(Failure { code, gateway_code: Some(gateway_code.to_owned()) });
     let cases = [
         (422, issue("INSUFFICIENT_FUNDS"), refused(FailureCode::InsufficientFunds, "INSUFFICIENT_FUNDS")),
-        (400, validation, refused(FailureCode::PaymentMethodInvalid, "VALIDATION_ERROR")),
+        (400, validation, refused(FailureCode::Declined, "VALIDATION_ERROR")),
         (400, json!({ "name": "VALIDATION_ERROR" }), Outcome::NotSent(Trouble::Rejected)),
         (403, json!({ "name": "AUTHORIZATION_ERROR" }), Outcome::NotSent(Trouble::Rejected)),
         (422, issue("A_RULE_OF_TOMORROW"), refused(FailureCode::Declined, "A_RULE_OF_TOMORROW")),
