@@ -272,6 +272,16 @@ impl Rail {
         charges.filter(|one| one.state == State::Moved && is_of(&one.payment)).map(|one| one.amount).collect()
     }
 
+    /// How often the gateway was asked to make a payment.
+    pub fn sends(self, world: &World) -> usize {
+        let (stripe, paypal) = (&world.stack.stripe, &world.stack.paypal);
+        let is_send = |method: &str, path: &str| {
+            method == "POST" && ["/v1/payment_intents", "/v2/checkout/orders", "/v1/payments/payouts"].contains(&path)
+        };
+        stripe.requests().iter().filter(|one| is_send(&one.method, &one.path)).count()
+            + paypal.requests().iter().filter(|one| is_send(&one.method, &one.path)).count()
+    }
+
     /// The secret of the tenant's account, or of another one.
     pub fn secret(self, world: &World, own: bool) {
         if self.is_paypal() {
