@@ -123,9 +123,14 @@ impl PayPal {
         self.happens(|state| item::move_to(state, &self.clock, item, status, error))
     }
 
-    /// The payer disputes a capture. `None`: it moved no money, or is disputed already.
+    /// The payer disputes a capture: what is about goods is an inquiry first, all else a claim at once. `None`: it moved no money, or is disputed already.
     pub fn open_dispute(&self, capture: &str, reason: &str) -> Option<String> {
         self.happens(|state| dispute::open(state, &self.clock, capture, reason))
+    }
+
+    /// The payer makes a claim of an inquiry, which PayPal is to decide.
+    pub fn escalate_dispute(&self, dispute: &str) -> bool {
+        self.happens(|state| dispute::escalate(state, &self.clock, dispute))
     }
 
     /// PayPal decides an open dispute; what the payer wins is taken from the account.
