@@ -30,7 +30,6 @@ mod money;
 mod outcome;
 mod pay;
 mod paypal;
-mod paypal_approval;
 mod permissions;
 mod recovery;
 mod refunds;

@@ -1,6 +1,7 @@
 //! What happens outside of the API: on PayPal's site, at banks and at receivers; and how the simulator behaves.
 
 use serde_json::{Value, json};
+use shared::clock::Time;
 
 use super::capture::{self, CapturesBecome};
 use super::item::{self, ItemStatus};
@@ -27,13 +28,11 @@ impl PayPal {
         self.happens(|state| webhook::add(state, &self.clock, notary, webhook));
     }
 
-    /// The headers with which an event is delivered now, signed for the webhook `id`. To be called after
-    /// [`super::serve`].
+    /// The headers by which the webhook `id` knows that a body is PayPal's, sent at this time.
     #[must_use]
-    pub fn seal(&self, id: &str, body: &[u8]) -> Vec<(&'static str, String)> {
-        let Some(notary) = self.notary() else { return Vec::new() };
+    pub fn sign(&self, id: &str, at: Time, body: &[u8]) -> Vec<(&'static str, String)> {
         let base = self.state().base.clone();
-        notary.seal(&base, id).headers(self.clock.now(), body)
+        self.notary().map(|notary| notary.sign(&base, id, at, body)).unwrap_or_default()
     }
 
     /// How events are delivered from now on.
@@ -132,9 +131,14 @@ impl PayPal {
         self.happens(|state| item::move_to(state, &self.clock, item, status, error))
     }
 
-    /// The payer disputes a capture. `None`: it moved no money, or is disputed already.
+    /// The payer disputes a capture: what is about goods is an inquiry first, all else a claim at once. `None`: it moved no money, or is disputed already.
     pub fn open_dispute(&self, capture: &str, reason: &str) -> Option<String> {
         self.happens(|state| dispute::open(state, &self.clock, capture, reason))
+    }
+
+    /// The payer makes a claim of an inquiry, which PayPal is to decide.
+    pub fn escalate_dispute(&self, dispute: &str) -> bool {
+        self.happens(|state| dispute::escalate(state, &self.clock, dispute))
     }
 
     /// PayPal decides an open dispute; what the payer wins is taken from the account.

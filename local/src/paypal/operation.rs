@@ -130,6 +130,7 @@ pub(super) fn execute(
         ("GET", ["v1", "notifications", "webhooks", id]) => webhook::read(state, account, id),
         ("GET", ["v1", "notifications", "webhooks-events"]) => event::list(state, clock, call),
         ("GET", ["v1", "notifications", "webhooks-events", id]) => event::read(state, account, id),
+        ("GET", ["v1", "customer", "disputes"]) => dispute::search(state, call),
         ("GET", ["v1", "customer", "disputes", id]) => dispute::read(state, account, id),
         _ => Err(ApiError::status(404)),
     };

@@ -313,7 +313,7 @@ impl Rail {
     /// The headers with which the gateway delivers an event now.
     pub fn sign(self, world: &World, body: &[u8]) -> Vec<(&'static str, String)> {
         if self.is_paypal() {
-            return world.stack.paypal.seal(WEBHOOK, body);
+            return world.stack.paypal.sign(WEBHOOK, world.clock.now(), body);
         }
         vec![("stripe-signature", local::stripe::sign(WEBHOOK_SECRET, world.clock.now(), body))]
     }

@@ -154,3 +154,40 @@ async fn while_a_dispute_is_open_only_all_of_a_capture_is_refunded() {
         ["CUSTOMER.DISPUTE.CREATED", "CUSTOMER.DISPUTE.RESOLVED", "PAYMENT.CAPTURE.REVERSED"]
     );
 }
+
+#[tokio::test]
+async fn disputes_are_listed_by_their_capture_and_how_one_ended_shows_only_by_itself() {
+    let api = Api::start().await;
+    let capture = api.paid("1").await;
+    let other = api.paid("2").await;
+    let list = |of: &str, more: &str| format!("/v1/customer/disputes?disputed_transaction_id={of}{more}");
+    assert_eq!(api.get(&list(&capture, "")).await.1["items"], json!([]));
+    let inquiry = api.paypal.open_dispute(&capture, "MERCHANDISE_OR_SERVICE_NOT_AS_DESCRIBED").unwrap();
+    let claim = api.paypal.open_dispute(&other, "UNAUTHORISED").unwrap();
+
+    let shown = async |of: &str, name: &str| api.get(&list(of, "")).await.1["items"][0][name].clone();
+    assert_eq!(shown(&capture, "dispute_id").await, json!(inquiry));
+    assert_eq!(shown(&capture, "dispute_life_cycle_stage").await, "INQUIRY");
+    assert_eq!(shown(&other, "dispute_life_cycle_stage").await, "CHARGEBACK");
+    assert!(api.paypal.escalate_dispute(&inquiry) && !api.paypal.escalate_dispute(&claim));
+    assert_eq!(shown(&capture, "dispute_life_cycle_stage").await, "CHARGEBACK");
+    assert_eq!(api.told().last().unwrap(), "CUSTOMER.DISPUTE.UPDATED");
+
+    assert!(api.paypal.resolve_dispute(&inquiry, true));
+    api.clock.advance(Duration::from_mins(1));
+    let second = api.paypal.open_dispute(&capture, "UNAUTHORISED").unwrap();
+    let (_, page) = api.get(&list(&capture, "&page_size=1")).await;
+    assert_eq!((&page["items"][0]["dispute_id"], page["items"].as_array().unwrap().len()), (&json!(second), 1));
+    let next = page["links"].as_array().unwrap().iter().find(|link| link["rel"] == "next").unwrap();
+    let (_, page) = api.get(next["href"].as_str().unwrap().strip_prefix(&api.base).unwrap()).await;
+    let ended = &page["items"][0];
+    assert_eq!((&ended["dispute_id"], &ended["status"]), (&json!(inquiry), &json!("RESOLVED")));
+    assert!(ended["dispute_outcome"].is_null() && ended["disputed_transactions"].is_null(), "{ended}");
+    assert!(page["links"].as_array().unwrap().iter().all(|link| link["rel"] != "next"), "{page}");
+    let (_, read) = api.get(&format!("/v1/customer/disputes/{inquiry}")).await;
+    assert_eq!(read["dispute_outcome"]["outcome_code"], "RESOLVED_SELLER_FAVOUR");
+
+    assert_eq!(api.get("/v1/customer/disputes").await.1["items"].as_array().unwrap().len(), 3);
+    assert_eq!(api.get(&list(&capture, "&page_size=51")).await.0, 400);
+    assert_eq!(api.get(&list(&capture, "&next_page_token=PP-D-1")).await.0, 400);
+}

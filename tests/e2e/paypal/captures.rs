@@ -3,40 +3,18 @@
 
 use std::time::Duration;
 
-use local::client::Answer;
 use local::paypal::fault::{Fault, Kind};
 use local::paypal::{CaptureStatus, CapturesBecome};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::paypal::{CLIENT, WEBHOOK, pay_what_waits};
-use crate::world::{TENANT, World, refused};
+use super::approvals::pay_what_waits;
+use crate::world::{World, refused};
 
 impl World {
-    /// Delivers one of PayPal's events, signed.
-    async fn deliver_from_paypal(&self, event: &Value) -> Answer {
-        let body = event.to_string();
-        let url = format!("{}/webhooks/paypal/{TENANT}", self.stack.urls.api);
-        let mut request = self.stack.http.post(url);
-        for (name, value) in self.stack.paypal.seal(WEBHOOK, body.as_bytes()) {
-            request = request.header(name, value);
-        }
-        let response = request.body(body).send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null);
-        Answer { status, headers, body }
-    }
-
-    /// PayPal's newest event of a kind.
-    fn paypal_event(&self, kind: &str) -> Value {
-        let events = self.stack.paypal.events(CLIENT);
-        events.into_iter().rfind(|event| event["event_type"] == json!(kind)).unwrap()
-    }
-
     /// Recovery, at its own pace, for so many minutes.
     async fn recovery_for(&self, minutes: u64) {
         for _ in 0..minutes {
-            self.clock.advance(Duration::from_mins(1));
-            self.sweep().await;
+            self.sweep_after(1).await;
         }
     }
 
@@ -55,12 +33,11 @@ async fn an_approval_in_the_first_minute_is_captured_by_its_event_at_once() {
     let world = World::with_paypal().await;
     let (invoice, payment, order) = pay_what_waits(&world).await;
     assert!(world.stack.paypal.approve_order(&order, "paypal_ok"));
-    let event = world.paypal_event("CHECKOUT.ORDER.APPROVED");
-    assert_eq!(world.deliver_from_paypal(&event).await.status, 200);
+    assert_eq!(world.paypal_told("CHECKOUT.ORDER.APPROVED").await, "done");
     assert_eq!(world.status(&payment).await, "paid");
     assert_eq!(world.invoice(&invoice).await["status"], json!("paid"));
     assert!(world.trail(&invoice).await.contains(&"capture".to_owned()));
-    assert_eq!(world.deliver_from_paypal(&event).await.body["status"], json!("seen"));
+    assert_eq!(world.paypal_told("CHECKOUT.ORDER.APPROVED").await, "seen");
     assert_eq!(world.captures().len(), 1);
 }
 
@@ -82,8 +59,7 @@ async fn a_declined_capture_of_an_approved_order_fails_and_calls_somebody() {
     let (invoice, payment, order) = pay_what_waits(&world).await;
     world.stack.paypal.set_captures(CapturesBecome::Declined("5120".to_owned()));
     assert!(world.stack.paypal.approve_order(&order, "card_ok"));
-    let event = world.paypal_event("CHECKOUT.ORDER.APPROVED");
-    assert_eq!(world.deliver_from_paypal(&event).await.status, 200);
+    assert_eq!(world.paypal_told("CHECKOUT.ORDER.APPROVED").await, "done");
     assert_eq!(world.status(&payment).await, "failed");
     assert_eq!(world.invoice(&invoice).await["status"], json!("approved"));
     assert_eq!(world.alerts().await, ["insufficient_funds"]);
@@ -96,8 +72,7 @@ async fn a_refused_capture_of_an_approved_order_is_not_tried_again() {
     let world = World::with_paypal().await;
     let (invoice, payment, order) = pay_what_waits(&world).await;
     assert!(world.stack.paypal.approve_order(&order, "paypal_TRANSACTION_REFUSED"));
-    let event = world.paypal_event("CHECKOUT.ORDER.APPROVED");
-    assert_eq!(world.deliver_from_paypal(&event).await.status, 200);
+    assert_eq!(world.paypal_told("CHECKOUT.ORDER.APPROVED").await, "done");
     assert_eq!(world.status(&payment).await, "failed");
     assert_eq!(world.invoice(&invoice).await["status"], json!("approved"));
     assert_eq!(world.alerts().await, ["declined"]);
@@ -133,8 +108,7 @@ async fn a_capture_of_unknown_outcome_is_processing_and_never_given_up_on_absenc
         .stack
         .paypal
         .add_fault(Fault::new(Kind::Status(503, json!({})), "GET", "/v2/checkout/orders").times(50).after(1));
-    let event = world.paypal_event("CHECKOUT.ORDER.APPROVED");
-    world.deliver_from_paypal(&event).await;
+    world.paypal_told("CHECKOUT.ORDER.APPROVED").await;
     assert_eq!(world.status(&payment).await, "processing");
     assert_eq!(world.invoice(&invoice).await["status"], json!("paying"));
     world.clock.advance(Duration::from_hours(30));
@@ -156,8 +130,7 @@ async fn canceling_an_order_that_is_approved_and_not_captured_captures_nothing_e
     let canceled = world.admin().post(&format!("/payments/{payment}/cancel"), &json!({})).await.unwrap();
     assert_eq!((canceled.status, &canceled.body["status"]), (200, &json!("canceled")), "{}", canceled.body);
     assert_eq!(world.invoice(&invoice).await["status"], json!("approved"));
-    let event = world.paypal_event("CHECKOUT.ORDER.APPROVED");
-    assert_eq!(world.deliver_from_paypal(&event).await.status, 200, "there is nothing left to do about it");
+    assert_eq!(world.paypal_told("CHECKOUT.ORDER.APPROVED").await, "done");
     world.recovery_for(5).await;
     assert!(world.captures().is_empty());
     assert!(world.alerts().await.is_empty());
