@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use local::stripe::fault::{Fault, Kind};
 use local::stripe::{Delivery, RefundsBecome, sign};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::faults::books::Books;
@@ -328,76 +328,6 @@ async fn stripe_delivers_by_itself_repeated_and_out_of_order_and_the_books_agree
         "the one in the dashboard is pending"
     );
     assert_eq!(world.trail(&invoice).await.iter().filter(|action| *action == "settle").count(), 3);
-}
-
-/// The events of one payment's life, in every order, each once to three times, racing with recovery and a reader.
-#[tokio::test(flavor = "multi_thread")]
-async fn every_order_of_the_events_of_a_payments_life_leads_to_the_same_end() {
-    let seeds = std::env::var("EVENT_ORDERS").map_or(24, |text| text.parse().expect("a number"));
-    for seed in 0..seeds {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let world = Arc::new(World::new().await);
-        world.stack.stripe.set_processing(true);
-        let (invoice, payment) = lost(&world).await;
-        let reference = world.stack.stripe.books(ACCOUNT)[0].id.clone();
-        // Nobody has heard of anything that happens.
-        let stripe = &world.stack.stripe;
-        stripe.finish_processing(&reference, true);
-        stripe.refund_in_dashboard(&reference, Some(100)).unwrap();
-        let came_back = stripe.refund_in_dashboard(&reference, Some(200)).unwrap();
-        stripe.finish_refund(&came_back, false);
-        let dispute = stripe.open_dispute(&reference, "general").unwrap();
-        stripe.close_dispute(&dispute, true);
-        let mut events: Vec<Value> = stripe
-            .events(ACCOUNT)
-            .into_iter()
-            .filter(|event| event["type"] != json!("payment_method.attached"))
-            .collect();
-        for _ in 0..random.usize(0..=2) {
-            events.extend(events.clone());
-        }
-        random.shuffle(&mut events);
-        let mut racing = JoinSet::new();
-        let lanes = 4;
-        for lane in 0..lanes {
-            let (world, mine) = (world.clone(), events.iter().skip(lane).step_by(lanes).cloned().collect::<Vec<_>>());
-            racing.spawn(async move {
-                for event in mine {
-                    // What was not applied is delivered again, as the gateway does.
-                    let mut tries = 0;
-                    while world.deliver(&event).await.status != 200 {
-                        tries += 1;
-                        assert!(tries < 50, "never taken: {event}");
-                    }
-                }
-            });
-        }
-        let reader = {
-            let (world, payment) = (world.clone(), payment.clone());
-            async move { world.payment(&payment).await }
-        };
-        let sweep = {
-            let world = world.clone();
-            async move {
-                world.clock.advance(Duration::from_secs(70));
-                world.sweep().await
-            }
-        };
-        tokio::join!(reader, sweep);
-        racing.join_all().await;
-        let now = world.payment(&payment).await;
-        assert_eq!(
-            (&now["status"], &now["refunded"], &now["refundable"], &now["disputed"]),
-            (&json!("partially_refunded"), &json!(100), &json!(49_900), &json!(false)),
-            "seed {seed}: EVENT_ORDERS={} again",
-            seed + 1
-        );
-        assert_eq!(world.invoice(&invoice).await["status"], json!("partially_refunded"));
-        let trail = world.trail(&invoice).await;
-        let count = |action: &str| trail.iter().filter(|one| *one == action).count();
-        assert_eq!((count("settle"), count("refund"), count("dispute")), (1, 2, 1), "seed {seed}: {trail:?}");
-        Books::of(&world).await.at_rest();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,9 +4,10 @@
 //! [`wire`] stands between an execution and the outside, counts its calls and breaks those that a plan names:
 //! [`dynamodb`] does so inside the SDK's HTTP client, [`gateway`] as a server in front of a gateway. [`execution`]
 //! runs anything under a plan until it answers, is killed or is frozen; [`stage`] has what a flow needs for that;
-//! [`books`] compares both sides afterwards, whichever [`rail`] the money went by. `seeds`, `steps`, `unknown`, `late` and `races` put paying and refunding through it.
+//! [`books`] compares both sides afterwards, whichever [`rail`] the money went by. `seeds`, `steps`, `deliveries`, `unknown`, `late` and `races` put paying and refunding through it.
 
 pub mod books;
+mod deliveries;
 pub mod dynamodb;
 pub mod execution;
 pub mod gateway;

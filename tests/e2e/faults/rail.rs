@@ -4,9 +4,12 @@
 use std::collections::BTreeSet;
 
 use fastrand::Rng;
+use local::client::Answer;
+use local::paypal::fault as paypal_fault;
+use local::paypal::fault::Kind;
 use local::paypal::{CaptureStatus, CapturesBecome, ItemStatus, PayoutsBecome, RefundStatus as PaypalRefund};
 use local::paypal::{PayPal, RefundsBecome as PaypalRefunds};
-use local::stripe::RefundsBecome;
+use local::stripe::{RefundsBecome, fault as stripe_fault};
 use serde_json::{Value, json};
 use shared::model::payment::{Payment, PaymentStatus};
 use shared::model::refund::RefundStatus;
@@ -308,6 +311,57 @@ impl Rail {
     /// The gateway's events so far, oldest first.
     pub fn events(self, world: &World) -> Vec<Value> {
         if self.is_paypal() { world.stack.paypal.events(CLIENT) } else { world.stack.stripe.events(ACCOUNT) }
+    }
+
+    /// Delivers an event to the tenant's endpoint over HTTP; the status that it is answered with.
+    pub async fn tell(self, world: &World, event: &Value) -> u16 {
+        if self.is_paypal() { world.paypal_tells(event).await.status } else { world.deliver(event).await.status }
+    }
+
+    /// Pays an invoice, and no answer of the gateway's arrives.
+    pub async fn pay_unheard(self, world: &World, invoice: &str) -> Answer {
+        let (stripe, paypal) = (&world.stack.stripe, &world.stack.paypal);
+        stripe.set_processing(true);
+        stripe.add_fault(stripe_fault::Fault::pay(Kind::ReplyLost).times(3));
+        stripe.add_fault(stripe_fault::Fault::look_up(Kind::Status(503, json!({}))).times(100));
+        paypal.set_captures(CapturesBecome::Pending);
+        paypal.set_payouts(PayoutsBecome::Pending);
+        paypal.add_fault(paypal_fault::Fault::order(Kind::ReplyLost).times(3));
+        paypal.add_fault(paypal_fault::Fault::payout(Kind::ReplyLost).times(3));
+        let answer = world.pay(invoice, self.order(invoice, None)).await;
+        stripe.clear_faults();
+        paypal.clear_faults();
+        answer
+    }
+
+    /// A payment's life: it is executed, refunded in part with one refund that fails, and disputed without success; or a
+    /// vendor gets it and sends it back.
+    pub fn live(self, world: &World) {
+        let (stripe, paypal) = (&world.stack.stripe, &world.stack.paypal);
+        let id = charges(world).remove(0).id;
+        match self {
+            Self::Stripe => {
+                stripe.finish_processing(&id, true);
+                stripe.refund_in_dashboard(&id, Some(100)).unwrap();
+                let came_back = stripe.refund_in_dashboard(&id, Some(200)).unwrap();
+                stripe.finish_refund(&came_back, false);
+                let dispute = stripe.open_dispute(&id, "general").unwrap();
+                stripe.close_dispute(&dispute, true);
+            }
+            Self::PaypalOrder => {
+                paypal.finish_capture(&id, true);
+                paypal.refund_in_dashboard(&id, Some(100)).unwrap();
+                paypal.set_refunds(PaypalRefunds::Pending);
+                let came_back = paypal.refund_in_dashboard(&id, Some(200)).unwrap();
+                paypal.finish_refund(&came_back, PaypalRefund::Failed);
+                let dispute = paypal.open_dispute(&id, "UNAUTHORISED").unwrap();
+                paypal.resolve_dispute(&dispute, true);
+            }
+            Self::PaypalPayout => {
+                paypal.finish_payouts();
+                paypal.move_payout_item(&id, ItemStatus::Refunded, None);
+            }
+        }
     }
 
     /// The headers with which the gateway delivers an event now.

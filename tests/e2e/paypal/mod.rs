@@ -62,7 +62,7 @@ impl World {
     }
 
     /// Delivers an event to the tenant's endpoint, signed as PayPal does.
-    async fn paypal_tells(&self, event: &Value) -> Answer {
+    pub async fn paypal_tells(&self, event: &Value) -> Answer {
         let body = event.to_string();
         let headers = self.stack.paypal.sign(WEBHOOK, self.clock.now(), body.as_bytes());
         self.post_paypal_webhook(TENANT, headers, body.into_bytes()).await
