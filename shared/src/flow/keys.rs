@@ -36,10 +36,12 @@ impl Keys {
         order: Option<&str>,
         time: &(impl Fn() -> Option<Duration> + Sync),
     ) -> Found {
-        let until = retry::created_until(app.clock.now(), movement);
         match self {
-            Self::Stripe(secret) => app.stripe.find(secret, movement, until, time).await,
-            Self::Paypal(secret) => app.paypal.find(secret, movement, order, until, time).await,
+            Self::Stripe(secret) => {
+                let until = retry::created_until(app.clock.now(), movement);
+                app.stripe.find(secret, movement, until, time).await
+            }
+            Self::Paypal(secret) => app.paypal.find(secret, movement, order, time).await,
         }
     }
 

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::gateway::paypal::stub::{
-    Stub, TIMEOUT, capture, clock, issue, known, now, order, payment_id, receivable, secret, usd,
+    Stub, TIMEOUT, capture, clock, issue, known, order, payment_id, receivable, secret, usd,
 };
 use crate::model::movement::Movement;
 
@@ -156,16 +156,16 @@ async fn a_look_up_reads_what_is_known_and_executes_nothing() {
     let paypal = stub.paypal(&clock());
     let time = || Some(TIMEOUT);
     let (fresh, captured) = (receivable(), known(receivable(), "CAP1"));
-    let found = paypal.find(&secret(), Movement::Payment(&captured), Some("ORD1"), now(), &time).await;
+    let found = paypal.find(&secret(), Movement::Payment(&captured), Some("ORD1"), &time).await;
     assert!(matches!(found, Found::Object(answer) if answer.outcome == Outcome::Pending));
-    let found = paypal.find(&secret(), Movement::Payment(&fresh), Some("ORD1"), now(), &time).await;
+    let found = paypal.find(&secret(), Movement::Payment(&fresh), Some("ORD1"), &time).await;
     assert!(
         matches!(found, Found::Object(answer) if matches!(answer.outcome, Outcome::Unknown(_)) && answer.begun.is_some())
     );
     let found = paypal.cancel(&secret(), Movement::Payment(&captured), "CAP1", TIMEOUT).await;
     assert!(matches!(found, Found::Object(answer) if answer.outcome == Outcome::Pending));
     assert!(stub.lines().iter().all(|line| line.starts_with("GET ")));
-    let nobody = paypal.find(&secret(), Movement::Payment(&fresh), None, now(), &|| None).await;
+    let nobody = paypal.find(&secret(), Movement::Payment(&fresh), None, &|| None).await;
     assert!(matches!(nobody, Found::Unanswered(_)));
 }
 

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::gateway::paypal::stub::{Stub, TIMEOUT, capture, clock, issue, now, order, refund, refund_id, secret, usd};
+use crate::gateway::paypal::stub::{Stub, TIMEOUT, capture, clock, issue, order, refund, refund_id, secret, usd};
 use crate::model::movement::Movement;
 use crate::model::payment::{Gateway, reference_key};
 
@@ -32,7 +32,7 @@ async fn a_refund_that_is_known_is_read_and_never_sent_and_can_not_be_canceled()
     let paypal = stub.paypal(&clock());
     let movement = Movement::Refund(&refund);
     assert_eq!(paypal.send(&secret(), movement, None, TIMEOUT).await.outcome, Outcome::Pending);
-    let found = paypal.find(&secret(), movement, None, now(), &|| Some(TIMEOUT)).await;
+    let found = paypal.find(&secret(), movement, None, &|| Some(TIMEOUT)).await;
     assert!(matches!(found, Found::Object(answer) if answer.outcome == Outcome::Pending));
     let found = paypal.cancel(&secret(), movement, "REF1", TIMEOUT).await;
     assert!(matches!(found, Found::Object(answer) if answer.outcome == Outcome::Pending));

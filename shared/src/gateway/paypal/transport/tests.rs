@@ -11,7 +11,7 @@ fn tokens(stub: &Stub) -> usize {
 
 async fn read(paypal: &PayPal) -> Outcome {
     let payment = known(receivable(), "CAP1");
-    match paypal.find(&secret(), Movement::Payment(&payment), None, clock().now(), &|| Some(TIMEOUT)).await {
+    match paypal.find(&secret(), Movement::Payment(&payment), None, &|| Some(TIMEOUT)).await {
         crate::gateway::Found::Object(answer) => answer.outcome,
         crate::gateway::Found::Nothing => Outcome::Unknown(Trouble::Undecided),
         crate::gateway::Found::Unanswered(trouble) => Outcome::NotSent(trouble),
