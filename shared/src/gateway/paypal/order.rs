@@ -139,7 +139,7 @@ impl PayPal {
     ///
     /// # Errors
     /// Why PayPal did not answer.
-    pub async fn order_of(
+    pub(super) async fn order_of(
         &self,
         secret: &PayPalSecret,
         capture: &str,
