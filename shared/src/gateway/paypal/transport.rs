@@ -30,7 +30,7 @@ use crate::secrets::PayPalSecret;
 #[derive(Clone, Debug)]
 pub struct PayPal {
     http: reqwest::Client,
-    base: String,
+    pub(super) base: String,
     pub(super) clock: Clock,
     tokens: Arc<Mutex<HashMap<Client, SharedToken>>>,
 }
@@ -102,7 +102,7 @@ impl Budget {
         Self(now.checked_add(timeout).unwrap_or(now))
     }
 
-    fn left(self) -> Option<Duration> {
+    pub fn left(self) -> Option<Duration> {
         self.0.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 }

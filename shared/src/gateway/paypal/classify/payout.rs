@@ -31,7 +31,7 @@ pub(in crate::gateway::paypal) fn payout_reply(reply: &Reply, known: Known<'_>) 
             let failure = Failure { code: FailureCode::PaymentMethodInvalid, gateway_code: reply.error().code() };
             Answer::without_object(Outcome::Refused(failure), false)
         }
-        None => refusal(reply, PAYOUT, Outcome::Refused),
+        None => refusal(reply, PAYOUT, Outcome::Refused, None),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::gateway::paypal::object::ErrorBody;
 use crate::gateway::paypal::stub::{batch, capture, header, issue, order, payable, payment_id, usd};
 
 fn create(status: u16, body: &Value) -> Answer {
-    order_reply(&Reply::of(status, body))
+    order_reply(&Reply::of(status, body), "")
 }
 
 fn code(outcome: &Outcome) -> Option<FailureCode> {
@@ -122,6 +122,8 @@ fn a_decline_is_named_by_what_can_be_done_about_it() {
     let answer = create(422, &with_link);
     assert_eq!(answer.outcome, Outcome::RequiresAction);
     assert!(answer.next_action.is_some());
+    with_link["links"][0]["href"] = json!("https://example.com/x");
+    assert!(matches!(create(422, &with_link).outcome, Outcome::Declined(_)), "a link elsewhere is none");
 }
 
 #[test]
@@ -324,7 +326,7 @@ proptest! {
     fn no_body_makes_it_panic_or_succeed(status in 200_u16..600, body in "\\PC{0,200}", id in "[A-Z0-9]{0,9}") {
         for body in [json!(body), json!({ "id": id, "status": body }), json!({ "name": body, "details": [{ "issue": id }] })] {
             let reply = Reply::of(status, &body);
-            for answer in [order_reply(&reply), refund_reply(&reply)] {
+            for answer in [order_reply(&reply, ""), refund_reply(&reply)] {
                 let moved = matches!(answer.outcome, Outcome::Succeeded);
                 prop_assert!(!moved || body["status"] == "COMPLETED");
             }
