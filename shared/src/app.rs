@@ -9,9 +9,10 @@ use aws_config::timeout::TimeoutConfig;
 use crate::bounds;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::gateway;
 use crate::gateway::paypal::PayPal;
 use crate::gateway::paypal::signature::{NoRoots, Verifier};
-use crate::gateway::stripe::{self, Stripe};
+use crate::gateway::stripe::Stripe;
 use crate::secrets::Secrets;
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
@@ -75,7 +76,7 @@ impl App {
         config: Config,
         clock: Clock,
     ) -> Result<Self, StartError> {
-        let http = stripe::http_client().map_err(StartError::Http)?;
+        let http = gateway::http_client().map_err(StartError::Http)?;
         let signatures = Verifier::new(http.clone(), clock.clone());
         let paypal_signatures = match &config.paypal_webhook_ca {
             Some(pem) => signatures.trusting(pem, &config.paypal_api_base)?,

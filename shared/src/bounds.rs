@@ -91,6 +91,9 @@ pub const PAYPAL_TOKEN_MARGIN: Duration = Duration::from_mins(5);
 /// How long after a send PayPal's first event about it may be made.
 pub const PAYPAL_EVENT_LAG: Duration = Duration::from_hours(1);
 
+/// How far back PayPal lists its events.
+pub const PAYPAL_EVENTS_KEPT: Duration = Duration::from_hours(30 * 24);
+
 /// Objects that one look-up by events reads.
 pub const PAYPAL_EVENT_OBJECTS: usize = 5;
 
@@ -101,8 +104,15 @@ pub const PAYPAL_DISPUTES: usize = 50;
 /// time.
 pub const PAYPAL_SIGNATURE_AGE: Duration = Duration::from_hours(3 * 24);
 
-/// Certificates of PayPal's that are kept: a few are in use at a time, and anybody may name others.
+/// Certificates of PayPal's that are kept: a few are in use at a time.
 pub const CERTIFICATE_SLOTS: usize = 16;
+
+/// Certificates that are none, which one sandbox asks for in a [`CERTIFICATE_PAUSE`]: anybody may name them, and PayPal
+/// limits who asks too often.
+pub const CERTIFICATE_FETCHES: usize = 5;
+
+/// How long a certificate that was none is not asked for again.
+pub const CERTIFICATE_PAUSE: Duration = Duration::from_mins(1);
 
 /// A certificate with what is above it, bytes.
 pub const CERTIFICATE_BYTES: usize = 64 * 1024;

@@ -35,10 +35,12 @@ impl Keys {
         order: Option<&str>,
         time: &(impl Fn() -> Option<Duration> + Sync),
     ) -> Found {
-        let until = retry::created_until(app.clock.now(), movement);
         match self {
-            Self::Stripe(secret) => app.stripe.find(secret, movement, until, time).await,
-            Self::Paypal(secret) => app.paypal.find(secret, movement, order, until, time).await,
+            Self::Stripe(secret) => {
+                let until = retry::created_until(app.clock.now(), movement);
+                app.stripe.find(secret, movement, until, time).await
+            }
+            Self::Paypal(secret) => app.paypal.find(secret, movement, order, time).await,
         }
     }
 
@@ -66,30 +68,32 @@ impl Keys {
         }
     }
 
-    /// The refunds of a payment, newest first.
+    /// The refunds of a payment, newest first; `order`: as above.
     pub(super) async fn refunds(
         &self,
         app: &App,
         payment: &str,
+        order: Option<&str>,
         time: &(impl Fn() -> Option<Duration> + Sync),
     ) -> Result<Vec<SeenRefund>, Trouble> {
         match self {
             Self::Stripe(secret) => app.stripe.refunds(secret, payment, time).await,
-            Self::Paypal(secret) => app.paypal.refunds(secret, payment, time).await,
+            Self::Paypal(secret) => app.paypal.refunds(secret, payment, order, time).await,
         }
     }
 
-    /// How the disputes of a payment stand.
+    /// How the disputes of a payment stand; `order`: as above.
     pub(super) async fn disputes(
         &self,
         app: &App,
         payment: &str,
+        order: Option<&str>,
         money: Money,
         time: &(impl Fn() -> Option<Duration> + Sync),
     ) -> Result<SeenDisputes, Trouble> {
         match self {
             Self::Stripe(secret) => app.stripe.disputes(secret, payment, money, time).await,
-            Self::Paypal(secret) => app.paypal.disputes(secret, payment, money, time).await,
+            Self::Paypal(secret) => app.paypal.disputes(secret, payment, order, money, time).await,
         }
     }
 

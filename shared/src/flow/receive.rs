@@ -180,8 +180,12 @@ async fn attempt(
 ) -> Result<Option<Received>, Stop> {
     // Refunds only ever go forward: their list may be older than what is read here. Disputes are asked for afterwards.
     let refunds = match about.hint {
-        Hint::Refunds(told) => Some(aftermath::refunds(app, invocation, arrival, about.reference, Some(told)).await?),
-        Hint::TransferReversed(_) => Some(aftermath::refunds(app, invocation, arrival, about.reference, None).await?),
+        Hint::Refunds(told) => {
+            Some(aftermath::refunds(app, invocation, arrival, about.reference, payment_id, Some(told)).await?)
+        }
+        Hint::TransferReversed(_) => {
+            Some(aftermath::refunds(app, invocation, arrival, about.reference, payment_id, None).await?)
+        }
         Hint::Payment(_) | Hint::Dispute(..) => None,
     };
     let tenant = invocation.tenant();

@@ -10,6 +10,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use self::wire::http_client;
 use crate::clock::Time;
 use crate::model::method::MethodKind;
 use crate::model::payment::Failure;

@@ -9,7 +9,7 @@ use crate::flow::send::{Sent, is_ours};
 use crate::flow::settle::{Finding, Source, applied, check_when_final};
 use crate::flow::{Invocation, Stop};
 use crate::gateway::{Outcome, Refunded, SeenRefund};
-use crate::id::{RefundId, TenantId, UserId};
+use crate::id::{PaymentId, RefundId, TenantId, UserId};
 use crate::model::alert::{AlertKind, RunAction};
 use crate::model::movement::Progress;
 use crate::model::payment::{Disputes, Failure, FailureCode, Gateway, Payment, PaymentStatus};
@@ -48,10 +48,17 @@ pub(super) async fn refunds(
     invocation: &Invocation,
     arrival: &Arrival,
     reference: &str,
+    payment_id: &PaymentId,
     told: Option<&Refunded>,
 ) -> Result<Vec<Listed>, Stop> {
     let time = || invocation.gateway_time(app);
-    let listed = arrival.keys.refunds(app, reference, &time).await;
+    // PayPal lists them by the order. Once it is in the books it does not change.
+    let order = match arrival.keys.gateway() {
+        Gateway::Paypal => app.store.get::<Payment>(&Key::payment(invocation.tenant(), payment_id)).await?,
+        Gateway::Stripe => None,
+    };
+    let order = order.and_then(|payment| payment.order_id);
+    let listed = arrival.keys.refunds(app, reference, order.as_deref(), &time).await;
     let mut listed = listed.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
     listed.reverse();
     if let Some(Refunded::One(one)) = told {
@@ -269,7 +276,8 @@ pub(super) async fn apply_disputes(
     (id, has_ended): (&str, bool),
 ) -> Result<Option<Received>, Stop> {
     let time = || invocation.gateway_time(app);
-    let seen = arrival.keys.disputes(app, reference, case.payment.money(), &time).await;
+    let seen =
+        arrival.keys.disputes(app, reference, case.payment.order_id.as_deref(), case.payment.money(), &time).await;
     let seen = seen.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
     let Disputes { seen: known, lost } = case.payment.disputes;
     let is_behind = seen.standing.disputes.seen < known || seen.standing.disputes.lost < lost;

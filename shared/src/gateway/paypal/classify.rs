@@ -7,6 +7,8 @@
 mod payout;
 mod table;
 
+use reqwest::Url;
+
 pub(super) use self::payout::{Known, batch, duplicate, item, payout_reply};
 use self::table::{Meaning, ORDER, REFUND, Table, by_processor, decisive};
 use super::object::{Capture, Link, Order, Refund, Unit};
@@ -35,8 +37,9 @@ pub(super) fn is_missing(reply: &Reply) -> bool {
     reply.status == 404 && error.words().any(|word| ["RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"].contains(&word))
 }
 
-/// The answer of a reply that brought no object, by a table; `refused` says what a refusal is.
-fn refusal(reply: &Reply, table: &Table, refused: fn(Failure) -> Outcome) -> Answer {
+/// The answer of a reply that brought no object, by a table; `refused` says what a refusal is, `action` what the
+/// customer may do about it.
+fn refusal(reply: &Reply, table: &Table, refused: fn(Failure) -> Outcome, action: Option<NextAction>) -> Answer {
     let error = reply.error();
     let may_say = matches!(reply.status, 400 | 403 | 404 | 409 | 422) && error.is_readable();
     let said = decisive(table, &error).filter(|_| may_say);
@@ -45,10 +48,8 @@ fn refusal(reply: &Reply, table: &Table, refused: fn(Failure) -> Outcome) -> Ans
         Some(Meaning::Wait) => Answer::of_trouble(Trouble::Conflict),
         // Under another request, or one whose id is forgotten: only reading tells.
         Some(Meaning::Done) => Answer::without_object(Outcome::Unknown(Trouble::Conflict), false),
-        Some(Meaning::Action) => match approval(&error.links) {
-            Some(next_action) => {
-                Answer { next_action: Some(next_action), ..Answer::without_object(Outcome::RequiresAction, false) }
-            }
+        Some(Meaning::Action) => match action {
+            Some(_) => Answer { next_action: action, ..Answer::without_object(Outcome::RequiresAction, false) },
             // Nobody can act without a link: the customer must set the method up anew.
             None => Answer::without_object(failure(FailureCode::PaymentMethodInvalid), false),
         },
@@ -68,11 +69,11 @@ fn refusal(reply: &Reply, table: &Table, refused: fn(Failure) -> Outcome) -> Ans
     answer
 }
 
-/// The answer to creating, capturing or reading an order.
-pub(super) fn order_reply(reply: &Reply) -> Answer {
+/// The answer to creating, capturing or reading an order at `base`.
+pub(super) fn order_reply(reply: &Reply, base: &str) -> Answer {
     match reply.object::<Order>() {
-        Some(order) => self::order(&order),
-        None => refusal(reply, ORDER, Outcome::Declined),
+        Some(order) => self::order(&order, base),
+        None => refusal(reply, ORDER, Outcome::Declined, approval(&reply.error().links, base)),
     }
 }
 
@@ -86,16 +87,27 @@ pub(super) fn says(reply: &Reply, word: &str) -> bool {
     reply.error().words().any(|said| said == word)
 }
 
-/// Where the customer approves.
-pub(super) fn approval(links: &[Link]) -> Option<NextAction> {
+/// Where the customer approves: a page of PayPal's, or of what stands in for it at `base`.
+pub(super) fn approval(links: &[Link], base: &str) -> Option<NextAction> {
     let link = links.iter().find(|link| ["payer-action", "approve"].contains(&link.rel.as_str()))?;
-    // A simulator is at home.
-    let is_page = link.href.starts_with("https://") || link.href.starts_with("http://127.0.0.1:");
-    is_page.then(|| NextAction::ApprovalUrl(link.href.clone()))
+    is_page(&link.href, base).then(|| NextAction::ApprovalUrl(link.href.clone()))
 }
 
-/// What an order says. It may be completed although its capture was declined or is pending: the capture decides.
-pub(super) fn order(order: &Order) -> Answer {
+/// Whether a customer may be sent there: whoever stands between us and PayPal could name any place.
+fn is_page(url: &str, base: &str) -> bool {
+    let Ok(url) = Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let is_paypals = url.scheme() == "https"
+        && url.port().is_none()
+        && host.strip_suffix("paypal.com").is_some_and(|below| below.is_empty() || below.ends_with('.'));
+    let is_at_home =
+        || Url::parse(base).is_ok_and(|base| url.scheme() == base.scheme() && base.host_str() == Some(host));
+    url.username().is_empty() && url.password().is_none() && (is_paypals || is_at_home())
+}
+
+/// What an order at `base` says. It may be completed although its capture was declined or is pending: the capture
+/// decides.
+pub(super) fn order(order: &Order, base: &str) -> Answer {
     let unit = order.purchase_units.first().filter(|_| order.purchase_units.len() == 1);
     let begun = Seen {
         reference: order.id.clone(),
@@ -113,9 +125,10 @@ pub(super) fn order(order: &Order) -> Answer {
             }
             answer
         }
-        (None, "PAYER_ACTION_REQUIRED") => {
-            Answer { next_action: approval(&order.links), ..Answer::without_object(Outcome::RequiresAction, false) }
-        }
+        (None, "PAYER_ACTION_REQUIRED") => Answer {
+            next_action: approval(&order.links, base),
+            ..Answer::without_object(Outcome::RequiresAction, false)
+        },
         (None, "VOIDED") => Answer::without_object(Outcome::Canceled, false),
         // Approved, and now to be captured: sent again, it is.
         (None, "APPROVED") => Answer::without_object(Outcome::Unknown(Trouble::Undecided), true),
@@ -164,7 +177,7 @@ pub(super) fn refund_reply(reply: &Reply) -> Answer {
     match reply.object::<Refund>() {
         Some(refund) => self::refund(&refund),
         // PayPal does not keep refusals: one says nothing of an earlier send.
-        None => refusal(reply, REFUND, Outcome::Refused),
+        None => refusal(reply, REFUND, Outcome::Refused, None),
     }
 }
 

@@ -11,7 +11,6 @@ use super::object::{Batch, Capture, Event, Events, Item, Refund};
 use super::transport::{Budget, Request};
 use super::{PayPal, Route, classify};
 use crate::bounds;
-use crate::clock::Time;
 use crate::gateway::{Found, Outcome, Trouble};
 use crate::model::movement::Movement;
 use crate::secrets::PayPalSecret;
@@ -26,10 +25,9 @@ impl PayPal {
         &self,
         secret: &PayPalSecret,
         movement: Movement<'_>,
-        until: Time,
         time: &(impl Fn() -> Option<Duration> + Sync),
     ) -> Found {
-        let references = match self.named_in_events(secret, movement, until, time).await {
+        let references = match self.named_in_events(secret, movement, time).await {
             Ok(references) => references,
             Err(trouble) => return Found::Unanswered(trouble),
         };
@@ -38,6 +36,8 @@ impl PayPal {
             let Some(timeout) = time() else { return Found::Unanswered(Trouble::Unreachable) };
             match self.read(secret, movement, &reference, timeout).await {
                 Found::Object(answer) if says_more(&answer.outcome) => return Found::Object(answer),
+                // A batch that was denied may not be the only one under our id: it is nothing to go by.
+                Found::Object(answer) if answer.seen.is_none() => {}
                 Found::Object(answer) => failure = Some(answer),
                 Found::Nothing => {}
                 Found::Unanswered(trouble) => return Found::Unanswered(trouble),
@@ -51,14 +51,13 @@ impl PayPal {
         &self,
         secret: &PayPalSecret,
         movement: Movement<'_>,
-        until: Time,
         time: &(impl Fn() -> Option<Duration> + Sync),
     ) -> Result<Vec<String>, Trouble> {
-        let query = [
-            ("page_size", "100".to_owned()),
-            ("start_time", movement.created_at().minus(bounds::LOOKUP_SKEW).to_string()),
-            ("end_time", until.plus(bounds::LOOKUP_SKEW + bounds::PAYPAL_EVENT_LAG).to_string()),
-        ];
+        let now = self.clock.now();
+        // PayPal has none that are older, and may not take the question.
+        let start = movement.created_at().minus(bounds::LOOKUP_SKEW).max(now.minus(bounds::PAYPAL_EVENTS_KEPT));
+        // Up to now: what waits for a review, or for PayPal, has its first event long after it was sent.
+        let query = [("page_size", "100".to_owned()), ("start_time", start.to_string()), ("end_time", now.to_string())];
         let mut references: Vec<String> = Vec::new();
         let mut next: Option<String> = None;
         for _ in 0..bounds::LOOKUP_PAGES {
@@ -82,7 +81,7 @@ impl PayPal {
                 return Ok(references);
             }
         }
-        // More events than such a time should have: not seen is not the same as not there.
+        // More events than can be read: not seen is not the same as not there.
         Err(Trouble::Undecided)
     }
 }

@@ -43,7 +43,7 @@ impl PayPal {
         let request = Request::post("/v3/vault/setup-tokens", &body, Some(key));
         let reply = self.ask(secret, &request, timeout).await?;
         let token: Token = object(&reply, "the setup")?;
-        Ok(Setup { next_action: classify::approval(&token.links), reference: token.id })
+        Ok(Setup { next_action: classify::approval(&token.links, &self.base), reference: token.id })
     }
 
     /// Makes the payment token of a setup token that its customer has approved. Done again, it is the same token.

@@ -29,7 +29,6 @@ use self::payout::Unsent;
 pub use self::transport::PayPal;
 use self::transport::{Budget, Reply, Request};
 use super::{Answer, Found, Outcome, Trouble};
-use crate::clock::Time;
 use crate::model::movement::Movement;
 use crate::model::payment::Payment;
 use crate::secrets::PayPalSecret;
@@ -90,21 +89,19 @@ impl PayPal {
     /// else among the events that PayPal has made about what carries our id. Events lag behind: nothing found says
     /// nothing.
     ///
-    /// `until` is when it may have been created at the latest; `time` what there is for the next request, where `None`
-    /// ends the look-up.
+    /// `time` is what there is for the next request, where `None` ends the look-up.
     pub async fn find(
         &self,
         secret: &PayPalSecret,
         movement: Movement<'_>,
         order: Option<&str>,
-        until: Time,
         time: &(impl Fn() -> Option<Duration> + Sync),
     ) -> Found {
         match (movement.reference(), order, time()) {
             (_, _, None) => Found::Unanswered(Trouble::Unreachable),
             (Some(reference), _, Some(timeout)) => self.read(secret, movement, reference, timeout).await,
             (None, Some(order), Some(timeout)) => self.read_order(secret, order, Budget::of(timeout)).await,
-            (None, None, _) => self.find_by_events(secret, movement, until, time).await,
+            (None, None, _) => self.find_by_events(secret, movement, time).await,
         }
     }
 

@@ -334,6 +334,8 @@ pub(super) struct Dispute {
     #[serde(default)]
     pub status: String,
     #[serde(default)]
+    pub create_time: Option<String>,
+    #[serde(default)]
     pub dispute_life_cycle_stage: Option<String>,
     #[serde(default)]
     pub dispute_amount: Option<Amount>,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::object::{Capture, Order};
 use super::transport::{Budget, Reply, Request, segment};
 use super::{PayPal, amount, classify};
+use crate::bounds;
 use crate::gateway::{Answer, Found, Outcome, Seen, Trouble};
 use crate::model::payment::Payment;
 use crate::secrets::PayPalSecret;
@@ -40,12 +41,10 @@ impl Source {
     }
 
     /// Reads what was frozen.
-    fn thaw(method: &str) -> (Self, &str) {
-        match method.split_once(':') {
-            Some(("card", token)) => (Self::Card, token),
-            Some(("paypal", token)) => (Self::Paypal, token),
-            _ => (Self::Paypal, method),
-        }
+    fn thaw(method: &str) -> Option<(Self, &str)> {
+        let (source, token) = method.split_once(':')?;
+        let source = [Self::Paypal, Self::Card].into_iter().find(|one| one.as_str() == source)?;
+        Some((source, token))
     }
 }
 
@@ -78,11 +77,14 @@ impl PayPal {
         };
         let answer = match order {
             Some(_) if !reply.is_success() => of_trouble(classify::trouble(&reply), true),
-            _ => classify::order_reply(&reply),
+            _ => classify::order_reply(&reply, &self.base),
         };
         match approved(payment, &reply) {
-            Some(order) => self.capture(secret, payment, &order, answer, budget).await,
-            None => answer,
+            // In less time its reply would be missed, and then nobody knows what became of it.
+            Some(order) if budget.left().is_some_and(|left| left >= bounds::GATEWAY_TIMEOUT_MIN) => {
+                self.capture(secret, payment, &order, answer, budget).await
+            }
+            _ => answer,
         }
     }
 
@@ -103,7 +105,7 @@ impl PayPal {
             // The order is there, whether or not it has been captured.
             Err(trouble) => return Answer { outcome: Outcome::Unknown(trouble), again: true, ..before },
         };
-        let mut answer = classify::order_reply(&reply);
+        let mut answer = classify::order_reply(&reply, &self.base);
         // The reply may say less than the order that was found to be ours.
         if let (Some(seen), Some(begun)) = (answer.seen.as_mut(), &before.begun) {
             seen.our_id = seen.our_id.take().or_else(|| begun.our_id.clone());
@@ -129,7 +131,7 @@ impl PayPal {
     /// Reads an order.
     pub(super) async fn read_order(&self, secret: &PayPalSecret, order: &str, budget: Budget) -> Found {
         match self.get(secret, &path(order), budget).await {
-            Ok(reply) => found(&reply, |order: &Order| classify::order(order)),
+            Ok(reply) => found(&reply, |order: &Order| classify::order(order, &self.base)),
             Err(trouble) => Found::Unanswered(trouble),
         }
     }
@@ -147,7 +149,7 @@ impl PayPal {
     ///
     /// # Errors
     /// Why PayPal did not answer.
-    pub async fn order_of(
+    pub(super) async fn order_of(
         &self,
         secret: &PayPalSecret,
         capture: &str,
@@ -189,10 +191,10 @@ fn approved(payment: &Payment, reply: &Reply) -> Option<String> {
     (order.status == "APPROVED" && unit.payments.captures.is_empty() && is_ours).then_some(order.id)
 }
 
-/// The request; always the same for a payment. `None`: its amount can't be said in PayPal's units.
+/// The request; always the same for a payment. `None`: it can't be said in PayPal's words and units.
 fn body(payment: &Payment) -> Option<Value> {
     let value = amount::to_wire(payment.money()).ok()?;
-    let (source, token) = Source::thaw(&payment.frozen.method);
+    let (source, token) = Source::thaw(&payment.frozen.method)?;
     let description: String = payment.frozen.description.chars().take(DESCRIPTION).collect();
     let method = json!({
         "vault_id": token,

@@ -2,8 +2,8 @@
 //! (developer.paypal.com/docs/api/payments.payouts-batch/v1).
 //!
 //! Our payment id is the batch's own id, and all that protects: PayPal takes one batch under it, and frees it when that
-//! batch is denied. So nothing is ever sent for a payment whose batch is known, and what such a batch says of a failure
-//! counts only of the batch that is in our books. The request id, which PayPal documents for payouts too, was seen to
+//! batch is denied or canceled. So nothing is ever sent for a payment whose batch is known, and a failure counts only of
+//! the batch that is in our books, or of one that PayPal is done with and that keeps our id. The request id, which PayPal documents for payouts too, was seen to
 //! have no effect.
 
 use http::Method as Verb;

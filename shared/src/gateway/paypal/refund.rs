@@ -43,28 +43,41 @@ impl PayPal {
     }
 
     /// All refunds of a capture, as its order lists them, newest first. (There is no list of a capture's refunds.)
+    /// `order`: where it is known; else the capture names it.
     ///
     /// # Errors
-    /// Why PayPal did not say. An order that shows another capture, or more than one, does not say whose they are.
+    /// Why PayPal did not say. An order that does not show the capture, or does not say which capture a refund is of,
+    /// says nothing.
     pub async fn refunds(
         &self,
         secret: &PayPalSecret,
         capture: &str,
+        order: Option<&str>,
         time: &(impl Fn() -> Option<Duration> + Sync),
     ) -> Result<Vec<SeenRefund>, Trouble> {
         let timeout = || time().ok_or(Trouble::Unreachable);
-        let order = self.order_of(secret, capture, timeout()?).await?.ok_or(Trouble::Undecided)?;
+        let order = match order {
+            Some(order) => order.to_owned(),
+            None => self.order_of(secret, capture, timeout()?).await?.ok_or(Trouble::Undecided)?,
+        };
         let path = format!("/v2/checkout/orders/{}", segment(&order));
         let reply = self.get(secret, &path, Budget::of(timeout()?)).await?;
         let order: Order = reply.object().ok_or_else(|| classify::trouble(&reply))?;
-        let is_only = |order: &Order| {
-            let mut captures = order.purchase_units.iter().flat_map(|unit| &unit.payments.captures);
-            captures.next().is_some_and(|only| only.id == capture) && captures.next().is_none()
-        };
-        if !is_only(&order) {
+        let payments = || order.purchase_units.iter().map(|unit| &unit.payments);
+        let captures: Vec<&str> = payments().flat_map(|of| &of.captures).map(|one| one.id.as_str()).collect();
+        if !captures.contains(&capture) {
             return Err(Trouble::Undecided);
         }
-        let refunds = order.purchase_units.into_iter().flat_map(|unit| unit.payments.refunds);
+        let mut refunds = Vec::new();
+        for refund in payments().flat_map(|of| &of.refunds) {
+            match refund.capture() {
+                Some(of) if of == capture => refunds.push(refund.clone()),
+                Some(_) => {}
+                None if captures.len() == 1 => refunds.push(refund.clone()),
+                None => return Err(Trouble::Undecided),
+            }
+        }
+        let refunds = refunds.into_iter();
         let mut refunds: Vec<SeenRefund> = refunds.map(|refund| seen(refund, self.clock.now())).collect();
         refunds.sort_by_key(|refund| std::cmp::Reverse(refund.created_at));
         Ok(refunds)

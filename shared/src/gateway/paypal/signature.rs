@@ -16,6 +16,7 @@ use http::HeaderMap;
 use reqwest::Url;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
+use tokio::sync::Mutex as AsyncMutex;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert, aws_lc_rs};
 
 use crate::bounds;
@@ -118,6 +119,15 @@ pub struct Verifier {
     clock: Clock,
     trust: Trust,
     chains: Arc<Mutex<HashMap<String, Chain>>>,
+    /// Locked while a certificate is being fetched.
+    misses: Arc<AsyncMutex<Vec<Miss>>>,
+}
+
+/// A certificate that was asked for lately, in vain: anybody may name one.
+struct Miss {
+    url: String,
+    at: Time,
+    why: SignatureError,
 }
 
 impl std::fmt::Debug for Verifier {
@@ -127,7 +137,7 @@ impl std::fmt::Debug for Verifier {
     }
 }
 
-/// A certificate and those above it. Whether it can be trusted is asked each time: certificates end.
+/// A certificate and those above it, kept once it held. Whether it still does is asked each time: certificates end.
 type Chain = Arc<[CertificateDer<'static>]>;
 
 impl Verifier {
@@ -135,7 +145,7 @@ impl Verifier {
     #[must_use]
     pub fn new(http: reqwest::Client, clock: Clock) -> Self {
         let trust = Trust { roots: webpki_roots::TLS_SERVER_ROOTS.into(), simulator: None };
-        Self { http, clock, trust, chains: Arc::default() }
+        Self { http, clock, trust, chains: Arc::default(), misses: Arc::default() }
     }
 
     /// The same, trusting the roots in `pem` too, and the host of the API at `base` to serve certificates.
@@ -154,10 +164,10 @@ impl Verifier {
         Ok(Self { trust, ..self })
     }
 
-    /// The same, going by another clock.
+    /// The same, going by another clock, with misses of its own: ages of two clocks don't mix.
     #[must_use]
     pub fn at(&self, clock: Clock) -> Self {
-        Self { clock, ..self.clone() }
+        Self { clock, misses: Arc::default(), ..self.clone() }
     }
 
     /// Whether PayPal has signed `body` for the endpoint `webhook_id`, within the last days.
@@ -183,26 +193,53 @@ impl Verifier {
             return Err(SignatureError::Refused("too old, or of the future"));
         }
         let (url, host) = self.trust.source(&transmission.certificate)?;
-        let chain = self.chain(&url, timeout).await?;
-        let leaf = self.trust.leaf(&chain, &host, now)?;
+        let chain = self.chain(&url, &host, now, timeout).await?;
+        let leaf = leaf(&chain)?;
         let message = transmission.message(webhook_id, body);
         leaf.verify_signature(aws_lc_rs::RSA_PKCS1_2048_8192_SHA256, message.as_bytes(), &transmission.signature)
             .map_err(|_| SignatureError::Refused("another body, webhook id or key"))
     }
 
-    async fn chain(&self, url: &Url, timeout: Duration) -> Result<Chain, SignatureError> {
-        let known = |chains: &HashMap<String, Chain>| chains.get(url.as_str()).cloned();
-        if let Some(chain) = known(&self.chains.lock().unwrap_or_else(PoisonError::into_inner)) {
+    /// The chain at a URL, which holds now: one that is kept, or as it is served. One task at a time asks.
+    async fn chain(&self, url: &Url, host: &str, now: Time, timeout: Duration) -> Result<Chain, SignatureError> {
+        if let Some(chain) = self.kept(url, host, now) {
             return Ok(chain);
         }
-        let chain = chain(&self.fetch(url, timeout).await?).ok_or(SignatureError::Refused("no certificate"))?;
-        let mut chains = self.chains.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever names others only makes them be fetched again.
-        if chains.len() >= bounds::CERTIFICATE_SLOTS {
-            chains.clear();
+        let busy = SignatureError::Unavailable(Trouble::Busy);
+        let mut misses = tokio::time::timeout(timeout, self.misses.lock()).await.map_err(|_| busy)?;
+        if let Some(chain) = self.kept(url, host, now) {
+            return Ok(chain);
         }
-        chains.insert(url.to_string(), Arc::clone(&chain));
-        Ok(chain)
+        misses.retain(|miss| now < miss.at.plus(bounds::CERTIFICATE_PAUSE));
+        let known = misses.iter().find(|miss| miss.url == url.as_str()).map(|miss| miss.why);
+        if let Some(why @ SignatureError::Refused(_)) = known {
+            return Err(why);
+        }
+        if misses.len() >= bounds::CERTIFICATE_FETCHES {
+            return Err(busy);
+        }
+        let served = self.fetch(url, timeout).await;
+        let served = served.and_then(|pem| chain(&pem).ok_or(SignatureError::Refused("no certificate")));
+        match served.and_then(|chain| self.trust.check(&chain, host, now).map(|()| chain)) {
+            Ok(chain) => {
+                let mut chains = self.chains.lock().unwrap_or_else(PoisonError::into_inner);
+                if chains.len() >= bounds::CERTIFICATE_SLOTS {
+                    chains.clear();
+                }
+                chains.insert(url.to_string(), Arc::clone(&chain));
+                Ok(chain)
+            }
+            Err(why) => {
+                misses.push(Miss { url: url.to_string(), at: now, why });
+                Err(why)
+            }
+        }
+    }
+
+    /// The chain that is kept of a URL, if it still holds.
+    fn kept(&self, url: &Url, host: &str, now: Time) -> Option<Chain> {
+        let chain = self.chains.lock().unwrap_or_else(PoisonError::into_inner).get(url.as_str()).cloned()?;
+        self.trust.check(&chain, host, now).is_ok().then_some(chain)
     }
 
     async fn fetch(&self, url: &Url, timeout: Duration) -> Result<Vec<u8>, SignatureError> {
@@ -244,11 +281,11 @@ impl Trust {
         if (is_paypals || is_simulators) && is_plain && is_name { Ok((parsed, host)) } else { Err(refused) }
     }
 
-    /// The certificate at the end of a chain, if it is PayPal's, and is so now.
-    fn leaf<'a>(&self, chain: &'a Chain, host: &str, now: Time) -> Result<EndEntityCert<'a>, SignatureError> {
-        let refused = SignatureError::Refused("a certificate that is not valid");
-        let (first, above) = chain.split_first().ok_or(refused)?;
-        let leaf = EndEntityCert::try_from(first).map_err(|_| refused)?;
+    /// Whether the certificate at the end of a chain is PayPal's, and is so now.
+    fn check(&self, chain: &Chain, host: &str, now: Time) -> Result<(), SignatureError> {
+        let refused = SignatureError::Refused(NOT_VALID);
+        let above = chain.get(1..).ok_or(refused)?;
+        let leaf = leaf(chain)?;
         let time = Duration::from_millis(u64::try_from(now.millis()).map_err(|_| refused)?);
         let time = UnixTime::since_unix_epoch(time);
         leaf.verify_for_usage(&CHAIN, &self.roots, above, time, KeyUsage::server_auth(), None, None)
@@ -262,11 +299,20 @@ impl Trust {
         // A simulator may go by its own name.
         let is_simulators = self.simulator.as_ref().is_some_and(|(_, own)| own == host) && is_for(host);
         if is_paypals || is_simulators {
-            Ok(leaf)
+            Ok(())
         } else {
             Err(SignatureError::Refused("a certificate with another name"))
         }
     }
+}
+
+/// Why a certificate proves nothing.
+const NOT_VALID: &str = "a certificate that is not valid";
+
+/// The certificate at the end of a chain.
+fn leaf(chain: &Chain) -> Result<EndEntityCert<'_>, SignatureError> {
+    let refused = SignatureError::Refused(NOT_VALID);
+    EndEntityCert::try_from(chain.first().ok_or(refused)?).map_err(|_| refused)
 }
 
 /// The certificates of a PEM; `None`: there are none, or one can't be read.

@@ -1,7 +1,8 @@
 //! One request to PayPal and its reply, and the token that every request carries; knows nothing of what either means.
 //!
-//! A token is kept for each client until shortly before it ends, and fetched by one task while the others wait
-//! (developer.paypal.com/api/rest/authentication). One that PayPal refuses is dropped and fetched anew, once. What goes
+//! A token is kept for each secret until shortly before it ends, and fetched by one task while the others wait
+//! (developer.paypal.com/api/rest/authentication). It serves nobody who does not know the secret: the client's id alone
+//! is public. One that PayPal refuses is dropped and fetched anew, once. What goes
 //! wrong with a token has sent nothing.
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::object::ErrorBody;
@@ -28,9 +30,28 @@ use crate::secrets::PayPalSecret;
 #[derive(Clone, Debug)]
 pub struct PayPal {
     http: reqwest::Client,
-    base: String,
+    pub(super) base: String,
     pub(super) clock: Clock,
-    tokens: Arc<Mutex<HashMap<String, SharedToken>>>,
+    tokens: Arc<Mutex<HashMap<Client, SharedToken>>>,
+}
+
+/// Who has a token: a hash of the client's id and its secret, which are not kept.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Client([u8; 32]);
+
+impl Client {
+    fn of(secret: &PayPalSecret) -> Self {
+        // The hash of each, so that no two pairs read the same.
+        let hash = |text: &str| Sha256::digest(text.as_bytes());
+        let both = Sha256::new().chain_update(hash(&secret.client_id));
+        Self(both.chain_update(hash(secret.client_secret.expose_secret())).finalize().into())
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Client").finish_non_exhaustive()
+    }
 }
 
 /// Locked while the token is being fetched.
@@ -81,7 +102,7 @@ impl Budget {
         Self(now.checked_add(timeout).unwrap_or(now))
     }
 
-    fn left(self) -> Option<Duration> {
+    pub fn left(self) -> Option<Duration> {
         self.0.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 }
@@ -179,13 +200,14 @@ impl PayPal {
 
     fn slot(&self, secret: &PayPalSecret) -> SharedToken {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        if tokens.len() >= bounds::SECRET_SLOTS && !tokens.contains_key(&secret.client_id) {
+        let client = Client::of(secret);
+        if tokens.len() >= bounds::SECRET_SLOTS && !tokens.contains_key(&client) {
             tokens.retain(|_, token| Arc::strong_count(token) > 1);
         }
-        Arc::clone(tokens.entry(secret.client_id.clone()).or_default())
+        Arc::clone(tokens.entry(client).or_default())
     }
 
-    /// The token of a client, from the cache while it is good.
+    /// The token of a secret, from the cache while it is good.
     async fn token(&self, secret: &PayPalSecret, budget: Budget) -> Result<SecretString, Trouble> {
         let slot = self.slot(secret);
         let timeout = budget.left().ok_or(Trouble::Unreachable)?;

@@ -25,7 +25,7 @@ pub(super) fn create(reply: &Reply) -> Answer {
         (402, None) if error.kind.as_deref() == Some("card_error") => Answer::without_object(declined(&error), false),
         // Another error with an object in it: the object exists, so something was executed.
         (_, Some(_)) => Answer::without_object(Outcome::Unknown(Trouble::Undecided), false),
-        _ => no_reply(trouble(reply)),
+        _ => Answer::of_trouble(trouble(reply)),
     };
     if let Some(said) = reply.should_retry {
         answer.again = said && !answer.outcome.is_known();
@@ -49,7 +49,7 @@ pub(super) fn create_refund(reply: &Reply) -> Answer {
             let outcome = if reply.replayed { Outcome::Declined(failure) } else { Outcome::Refused(failure) };
             Answer::without_object(outcome, true)
         }
-        None => no_reply(trouble(reply)),
+        None => Answer::of_trouble(trouble(reply)),
     };
     if let Some(said) = reply.should_retry.filter(|_| !matches!(answer.outcome, Outcome::Refused(_))) {
         answer.again = said && !answer.outcome.is_known();
@@ -97,11 +97,6 @@ pub(super) fn refund(refund: &Refund) -> Answer {
         }),
         ..Answer::without_object(outcome, false)
     }
-}
-
-/// An answer that brought no object.
-pub(super) fn no_reply(trouble: Trouble) -> Answer {
-    Answer::of_trouble(trouble)
 }
 
 /// What kind of trouble a reply without a usable object is.

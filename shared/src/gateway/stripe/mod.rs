@@ -21,7 +21,6 @@ use http::Method as Verb;
 use self::object::{Intent, Page, Refund};
 pub use self::transport::Stripe;
 use self::transport::{Reply, Request};
-pub use super::wire::http_client;
 use super::{Answer, Found, Outcome, Trouble};
 use crate::bounds;
 use crate::clock::Time;
@@ -164,7 +163,7 @@ impl Stripe {
         };
         match self.send_request(secret, &request).await {
             Ok(reply) => classify::create(&reply),
-            Err(trouble) => classify::no_reply(trouble),
+            Err(trouble) => Answer::of_trouble(trouble),
         }
     }
 

@@ -43,7 +43,7 @@ impl Stripe {
         };
         match self.send_request(secret, &request).await {
             Ok(reply) => classify::create_refund(&reply),
-            Err(trouble) => classify::no_reply(trouble),
+            Err(trouble) => Answer::of_trouble(trouble),
         }
     }
 

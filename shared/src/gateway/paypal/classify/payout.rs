@@ -11,9 +11,9 @@ use crate::money::Money;
 /// What is known of a batch apart from what it says.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::gateway::paypal) struct Known<'a> {
-    /// Its id is in our books. A denied batch frees our id for another: only then does its failure count.
+    /// Its id is in our books. A denied batch frees our id for another: its failure counts only then.
     pub stored: bool,
-    /// Our id and amount: whatever is under the id is what we sent, where the batch does not say it yet.
+    /// Our id and amount: whatever is under the id is what we sent, where the batch does not say the amount yet.
     pub ours: Option<(&'a str, Money)>,
 }
 
@@ -22,7 +22,9 @@ pub(in crate::gateway::paypal) fn payout_reply(reply: &Reply, known: Known<'_>) 
     match reply.object::<Batch>() {
         Some(batch) => {
             let header = &batch.batch_header;
-            Answer { seen: Some(batch_seen(&batch, None, known)), ..Answer::without_object(Outcome::Pending, false) }
+            // It answers our own request: it is ours without saying so. A batch that is read must say it.
+            let seen = batch_seen(&batch, None, known, known.ours.map(|(id, _)| id));
+            Answer { seen: Some(seen), ..Answer::without_object(Outcome::Pending, false) }
                 .with_code(Some(header.batch_status.as_str()).filter(|status| *status == "DENIED"))
         }
         None if is_about_receiver(reply) => {
@@ -30,7 +32,7 @@ pub(in crate::gateway::paypal) fn payout_reply(reply: &Reply, known: Known<'_>) 
             let failure = Failure { code: FailureCode::Declined, gateway_code: reply.error().code() };
             Answer::without_object(Outcome::Refused(failure), false)
         }
-        None => refusal(reply, PAYOUT, Outcome::Refused),
+        None => refusal(reply, PAYOUT, Outcome::Refused, None),
     }
 }
 
@@ -58,10 +60,7 @@ pub(in crate::gateway::paypal) fn duplicate(reply: &Reply) -> Option<Option<Stri
 
 /// What a batch of one says.
 pub(in crate::gateway::paypal) fn batch(batch: &Batch, known: Known<'_>) -> Answer {
-    let of_ours = |item: &&Item| {
-        known.ours.is_none_or(|(id, _)| item.payout_item.sender_item_id.as_deref().is_none_or(|item| item == id))
-    };
-    let item = batch.items.iter().find(of_ours).or(batch.items.first()).filter(|_| batch.items.len() <= 1);
+    let item = batch.items.first().filter(|_| batch.items.len() == 1);
     let status = batch.batch_header.batch_status.as_str();
     let name = item.and_then(|item| item.errors.as_ref()).and_then(ErrorBody::code);
     let failed = |fallback| Outcome::Declined(payout_failure(name.as_deref(), fallback));
@@ -72,8 +71,10 @@ pub(in crate::gateway::paypal) fn batch(batch: &Batch, known: Known<'_>) -> Answ
         ("PENDING" | "PROCESSING" | "SUCCESS", None) => (Outcome::Pending, false),
         _ => (Outcome::Unknown(Trouble::Undecided), false),
     };
-    let seen = batch_seen(batch, item, known);
-    payout(outcome, came_back, seen, name, known)
+    let seen = batch_seen(batch, item, known, None);
+    // Nothing else can be under our id, now or later: PayPal is done with the batch, and did not deny it.
+    let keeps_id = status == "SUCCESS";
+    payout(outcome, came_back, seen, name, known.stored || keeps_id)
 }
 
 /// What an item says without its batch.
@@ -87,12 +88,12 @@ pub(in crate::gateway::paypal) fn item(item: &Item) -> Option<Answer> {
         our_id: item.payout_item.sender_item_id.clone().or_else(|| item.sender_batch_id.clone()),
     };
     // An event is a hint: whether its batch is the stored one is asked when it is read.
-    Some(payout(outcome, came_back, seen, name, Known { stored: true, ours: None }))
+    Some(payout(outcome, came_back, seen, name, true))
 }
 
-fn payout(outcome: Outcome, came_back: bool, seen: Seen, name: Option<String>, known: Known<'_>) -> Answer {
+fn payout(outcome: Outcome, came_back: bool, seen: Seen, name: Option<String>, is_the_one: bool) -> Answer {
     let has_failed = matches!(outcome, Outcome::Declined(_) | Outcome::Canceled);
-    if has_failed && !known.stored {
+    if has_failed && !is_the_one {
         // There may be another under the same id, or there will be: neither its failure nor its id is taken.
         return Answer::without_object(Outcome::Unknown(Trouble::Undecided), false).with_code(name.as_deref());
     }
@@ -105,12 +106,13 @@ impl Answer {
     }
 }
 
-fn batch_seen(batch: &Batch, item: Option<&Item>, known: Known<'_>) -> Seen {
+/// `unsaid`: whose it is where it does not say it.
+fn batch_seen(batch: &Batch, item: Option<&Item>, known: Known<'_>, unsaid: Option<&str>) -> Seen {
     let header = &batch.batch_header;
     let our_id = item
         .and_then(|item| item.payout_item.sender_item_id.clone())
         .or_else(|| header.sender_batch_header.sender_batch_id.clone())
-        .or_else(|| known.ours.map(|(id, _)| id.to_owned()));
+        .or_else(|| unsaid.map(ToOwned::to_owned));
     let amount = item.and_then(|item| item.payout_item.amount.as_ref()).or(header.amount.as_ref());
     let money = match (amount, known.ours) {
         // More than one payout: nothing that can be ours.

@@ -7,7 +7,7 @@ use crate::gateway::paypal::object::ErrorBody;
 use crate::gateway::paypal::stub::{batch, capture, header, issue, order, payable, payment_id, usd};
 
 fn create(status: u16, body: &Value) -> Answer {
-    order_reply(&Reply::of(status, body))
+    order_reply(&Reply::of(status, body), "")
 }
 
 fn code(outcome: &Outcome) -> Option<FailureCode> {
@@ -122,6 +122,8 @@ fn a_decline_is_named_by_what_can_be_done_about_it() {
     let answer = create(422, &with_link);
     assert_eq!(answer.outcome, Outcome::RequiresAction);
     assert!(answer.next_action.is_some());
+    with_link["links"][0]["href"] = json!("https://example.com/x");
+    assert!(matches!(create(422, &with_link).outcome, Outcome::Declined(_)), "a link elsewhere is none");
 }
 
 #[test]
@@ -248,15 +250,31 @@ fn a_payout_fails_by_the_name_of_its_error() {
 }
 
 #[test]
-fn a_failure_counts_of_the_stored_batch_alone() {
+fn a_failure_counts_of_the_stored_batch_or_of_one_that_keeps_our_id() {
     for (status, item) in
-        [("DENIED", "FAILED"), ("DENIED", "PENDING"), ("SUCCESS", "RETURNED"), ("CANCELED", "PENDING")]
+        [("DENIED", "FAILED"), ("DENIED", "PENDING"), ("PROCESSING", "FAILED"), ("CANCELED", "PENDING")]
     {
         assert!(of_batch(batch(status, item, None), true).outcome.is_known(), "{status} {item}");
         let other = of_batch(batch(status, item, None), false);
         assert_eq!((other.outcome, other.seen), (Outcome::Unknown(Trouble::Undecided), None), "{status} {item}");
     }
-    assert!(of_batch(batch("SUCCESS", "UNCLAIMED", None), false).seen.is_some());
+    for (item, known) in [("FAILED", true), ("RETURNED", true), ("UNCLAIMED", true), ("NEW", false)] {
+        let answer = of_batch(batch("SUCCESS", item, None), false);
+        assert_eq!((answer.outcome.is_known(), answer.seen.is_some()), (known, true), "{item}");
+    }
+}
+
+#[test]
+fn a_batch_that_carries_no_id_of_ours_is_ours_only_in_the_reply_to_our_own_request() {
+    let mut foreign = batch("SUCCESS", "SUCCESS", None);
+    foreign["batch_header"]["sender_batch_header"] = json!({});
+    foreign["items"][0]["payout_item"]["sender_item_id"] = json!(null);
+    assert_eq!(of_batch(foreign, false).seen.unwrap().our_id, None);
+    let bare = json!({ "batch_header": { "payout_batch_id": "BAT1", "batch_status": "PENDING" } });
+    let id = payment_id();
+    let known = Known { stored: false, ours: Some((&id, payable().money())) };
+    let seen = payout_reply(&Reply::of(201, &bare), known).seen.unwrap();
+    assert_eq!((seen.our_id, seen.money), (Some(id.clone()), Some(payable().money())));
 }
 
 #[test]
@@ -308,7 +326,7 @@ proptest! {
     fn no_body_makes_it_panic_or_succeed(status in 200_u16..600, body in "\\PC{0,200}", id in "[A-Z0-9]{0,9}") {
         for body in [json!(body), json!({ "id": id, "status": body }), json!({ "name": body, "details": [{ "issue": id }] })] {
             let reply = Reply::of(status, &body);
-            for answer in [order_reply(&reply), refund_reply(&reply)] {
+            for answer in [order_reply(&reply, ""), refund_reply(&reply)] {
                 let moved = matches!(answer.outcome, Outcome::Succeeded);
                 prop_assert!(!moved || body["status"] == "COMPLETED");
             }

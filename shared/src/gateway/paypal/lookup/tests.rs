@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::gateway::paypal::stub::{
-    Stub, TIMEOUT, batch, capture, clock, header, now, payable, payment_id, receivable, refund, refund_id, secret, usd,
+    Stub, TIMEOUT, batch, capture, clock, header, payable, payment_id, receivable, refund, refund_id, secret, usd,
 };
 
 fn page(events: &[(&str, Value)], next: Option<&str>) -> Value {
@@ -15,7 +15,7 @@ fn page(events: &[(&str, Value)], next: Option<&str>) -> Value {
 }
 
 async fn find(stub: &Stub, movement: Movement<'_>) -> Found {
-    stub.paypal(&clock()).find(&secret(), movement, None, now(), &|| Some(TIMEOUT)).await
+    stub.paypal(&clock()).find(&secret(), movement, None, &|| Some(TIMEOUT)).await
 }
 
 #[tokio::test]
@@ -71,30 +71,65 @@ async fn a_refund_is_found_by_its_own_id_and_a_reversal_is_no_capture() {
     assert!(matches!(find(&stub, Movement::Payment(&payment)).await, Found::Nothing));
 }
 
+fn denied() -> Value {
+    json!({ "batch_header": { "payout_batch_id": "BAT0", "batch_status": "DENIED",
+                              "sender_batch_header": { "sender_batch_id": payment_id() } } })
+}
+
+/// What PayPal's batches and its events of them show of a payout whose batch is not in the books.
+async fn unstored(events: Vec<(&'static str, Value)>, batch: Value) -> Found {
+    let stub = Stub::start(move |asked| match asked.line.as_str() {
+        "GET /v1/payments/payouts/BAT0" => Some((200, denied())),
+        "GET /v1/payments/payouts/BAT1" => Some((200, batch.clone())),
+        line if line.contains("webhooks-events") => Some((200, page(&events, None))),
+        _ => None,
+    });
+    let payment = payable();
+    find(&stub, Movement::Payment(&payment)).await
+}
+
 #[tokio::test]
-async fn a_denied_batch_that_is_not_ours_by_the_books_does_not_hide_the_one_that_pays() {
-    let denied = json!({ "batch_header": { "payout_batch_id": "BAT0", "batch_status": "DENIED",
-                                           "sender_batch_header": { "sender_batch_id": payment_id() } } });
-    for (events, outcome) in [
-        (vec![("PAYMENT.PAYOUTSBATCH.DENIED", denied.clone())], Outcome::Unknown(Trouble::Undecided)),
-        (
-            vec![
-                ("PAYMENT.PAYOUTSBATCH.DENIED", denied.clone()),
-                ("PAYMENT.PAYOUTSBATCH.PROCESSING", json!({ "batch_header": header("PROCESSING") })),
-            ],
-            Outcome::Succeeded,
-        ),
-    ] {
-        let denied = denied.clone();
-        let stub = Stub::start(move |asked| match asked.line.as_str() {
-            "GET /v1/payments/payouts/BAT0" => Some((200, denied.clone())),
-            "GET /v1/payments/payouts/BAT1" => Some((200, batch("SUCCESS", "SUCCESS", None))),
-            line if line.contains("webhooks-events") => Some((200, page(&events, None))),
-            _ => None,
-        });
-        let payment = payable();
-        let Found::Object(answer) = find(&stub, Movement::Payment(&payment)).await else { panic!("not found") };
-        assert_eq!(answer.outcome, outcome);
+async fn a_denied_batch_that_is_not_in_the_books_is_nothing_found_and_does_not_hide_the_one_that_pays() {
+    let denies = || ("PAYMENT.PAYOUTSBATCH.DENIED", denied());
+    let processes = ("PAYMENT.PAYOUTSBATCH.PROCESSING", json!({ "batch_header": header("PROCESSING") }));
+    // A person can say the rest.
+    let found = unstored(vec![denies()], json!({})).await;
+    assert!(matches!(found, Found::Nothing), "{found:?}");
+    let found = unstored(vec![denies(), processes.clone()], batch("SUCCESS", "SUCCESS", None)).await;
+    assert!(matches!(found, Found::Object(answer) if answer.outcome == Outcome::Succeeded));
+    // It is being processed, and may be denied yet.
+    let found = unstored(vec![processes], batch("PROCESSING", "FAILED", None)).await;
+    assert!(matches!(found, Found::Nothing), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_payout_that_failed_in_a_batch_that_keeps_our_id_has_failed_though_the_batch_was_not_in_the_books() {
+    let item = batch("SUCCESS", "FAILED", None)["items"][0].clone();
+    let found = unstored(vec![("PAYMENT.PAYOUTS-ITEM.FAILED", item)], batch("SUCCESS", "FAILED", None)).await;
+    let Found::Object(answer) = found else { panic!("{found:?}") };
+    assert!(matches!(answer.outcome, Outcome::Declined(_)), "{answer:?}");
+    assert_eq!(answer.seen.unwrap().reference, "BAT1");
+}
+
+#[tokio::test]
+async fn the_events_are_searched_up_to_now_and_as_far_back_as_paypal_has_them() {
+    let events = |asked: &crate::gateway::paypal::stub::Asked| {
+        asked.line.contains("webhooks-events").then(|| (200, page(&[], None)))
+    };
+    let (payout, order, refund) = (payable(), receivable(), refund());
+    for (days, start) in [(3, "2027-01-15T07%3A55%3A00.000Z"), (40, "2027-01-25T08%3A00%3A00.000Z")] {
+        let clock = clock();
+        clock.advance(Duration::from_hours(days * 24));
+        let end = clock.now().to_string().replace(':', "%3A");
+        for movement in [Movement::Payment(&payout), Movement::Payment(&order), Movement::Refund(&refund)] {
+            let stub = Stub::start(events);
+            let found = stub.paypal(&clock).find(&secret(), movement, None, &|| Some(TIMEOUT)).await;
+            assert!(matches!(found, Found::Nothing));
+            let line = stub.lines().remove(0);
+            assert!(line.contains(&format!("end_time={end}")), "{line}");
+            assert!(line.contains(&format!("start_time={start}")), "{line}");
+            assert!(!line.contains("event_type") && !line.contains("transaction_id"), "{line}");
+        }
     }
 }
 

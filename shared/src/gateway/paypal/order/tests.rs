@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::gateway::paypal::stub::{
-    Stub, TIMEOUT, capture, clock, issue, known, now, order, payment_id, receivable, secret, usd,
+    Stub, TIMEOUT, capture, clock, issue, known, order, payment_id, receivable, secret, usd,
 };
 use crate::model::movement::Movement;
 
@@ -42,7 +42,7 @@ async fn a_card_is_named_as_a_card_and_a_long_description_is_cut() {
     assert_eq!(body["payment_source"]["card"]["vault_id"], "tok:1");
     assert_eq!(body["purchase_units"][0]["description"].as_str().unwrap().chars().count(), 127);
     payment.frozen.method = "8kk8451t".to_owned();
-    assert_eq!(super::body(&payment).unwrap()["payment_source"]["paypal"]["vault_id"], "8kk8451t");
+    assert_eq!(super::body(&payment), None, "nobody froze that");
 }
 
 #[tokio::test]
@@ -138,6 +138,56 @@ async fn a_capture_that_fails_leaves_what_the_order_shows() {
 }
 
 #[tokio::test]
+async fn no_capture_is_begun_in_too_little_time_to_hear_of_it() {
+    let stub = Stub::start(|asked| {
+        std::thread::sleep(std::time::Duration::from_millis(if asked.line.starts_with("GET") { 300 } else { 0 }));
+        asked.line.contains("orders").then(|| (200, order("APPROVED", &[])))
+    });
+    let timeout = bounds::GATEWAY_TIMEOUT_MIN + std::time::Duration::from_millis(100);
+    let payment = receivable();
+    let answer = stub.paypal(&clock()).send(&secret(), Movement::Payment(&payment), Some("ORD1"), timeout).await;
+    assert_eq!((answer.outcome, answer.again), (Outcome::Unknown(Trouble::Undecided), true));
+    assert_eq!(stub.lines(), ["GET /v2/checkout/orders/ORD1"]);
+}
+
+#[tokio::test]
+async fn a_customer_is_sent_to_paypals_own_pages_alone() {
+    let approves_at = async |href: Box<dyn Fn(&str) -> String + Send>| {
+        let base = std::sync::Arc::new(Mutex::new(String::new()));
+        let own = std::sync::Arc::clone(&base);
+        let stub = Stub::start(move |asked| {
+            let mut order = order("PAYER_ACTION_REQUIRED", &[]);
+            order["links"][0]["href"] = json!(href(&own.lock().unwrap()));
+            asked.line.contains("orders").then_some((200, order))
+        });
+        base.lock().unwrap().clone_from(&stub.base);
+        let answer = send(&stub, &receivable(), None).await;
+        assert_eq!(answer.outcome, Outcome::RequiresAction);
+        answer.next_action.is_some()
+    };
+    for good in
+        ["https://www.paypal.com/checkoutnow?token=1", "https://www.sandbox.paypal.com/x", "https://paypal.com/x"]
+    {
+        assert!(approves_at(Box::new(move |_| good.to_owned())).await, "{good}");
+    }
+    assert!(approves_at(Box::new(|base| format!("{base}/checkoutnow?token=1"))).await, "a simulator's own");
+    for bad in [
+        "https://paypal.com.example.com/x",
+        "https://evilpaypal.com/x",
+        "https://example.com/www.paypal.com",
+        "https://www.paypal.com@example.com/x",
+        "https://user@www.paypal.com/x",
+        "http://www.paypal.com/x",
+        "https://127.0.0.1/x",
+        "http://127.0.0.2:1/x",
+        "javascript:alert(1)",
+        "/checkoutnow",
+    ] {
+        assert!(!approves_at(Box::new(move |_| bad.to_owned())).await, "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn what_has_an_order_or_an_id_is_never_created_again() {
     let stub = Stub::start(|_| None);
     let answer = send(&stub, &receivable(), Some("ORD1")).await;
@@ -157,16 +207,16 @@ async fn a_look_up_reads_what_is_known_and_executes_nothing() {
     let paypal = stub.paypal(&clock());
     let time = || Some(TIMEOUT);
     let (fresh, captured) = (receivable(), known(receivable(), "CAP1"));
-    let found = paypal.find(&secret(), Movement::Payment(&captured), Some("ORD1"), now(), &time).await;
+    let found = paypal.find(&secret(), Movement::Payment(&captured), Some("ORD1"), &time).await;
     assert!(matches!(found, Found::Object(answer) if answer.outcome == Outcome::Pending));
-    let found = paypal.find(&secret(), Movement::Payment(&fresh), Some("ORD1"), now(), &time).await;
+    let found = paypal.find(&secret(), Movement::Payment(&fresh), Some("ORD1"), &time).await;
     assert!(
         matches!(found, Found::Object(answer) if matches!(answer.outcome, Outcome::Unknown(_)) && answer.begun.is_some())
     );
     let found = paypal.cancel(&secret(), Movement::Payment(&captured), "CAP1", TIMEOUT).await;
     assert!(matches!(found, Found::Object(answer) if answer.outcome == Outcome::Pending));
     assert!(stub.lines().iter().all(|line| line.starts_with("GET ")));
-    let nobody = paypal.find(&secret(), Movement::Payment(&fresh), None, now(), &|| None).await;
+    let nobody = paypal.find(&secret(), Movement::Payment(&fresh), None, &|| None).await;
     assert!(matches!(nobody, Found::Unanswered(_)));
 }
 

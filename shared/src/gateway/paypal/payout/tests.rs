@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::gateway::paypal::stub::{
-    Stub, TIMEOUT, batch, clock, header, issue, known as with_id, now, payable, payment_id, secret,
+    Stub, TIMEOUT, batch, clock, header, issue, known as with_id, payable, payment_id, secret,
 };
 use crate::model::movement::Movement;
 
@@ -38,13 +38,14 @@ async fn a_payout_is_one_item_under_our_id_and_pending_when_it_is_taken() {
 }
 
 #[tokio::test]
-async fn a_batch_under_our_id_is_adopted_unless_it_has_failed() {
+async fn a_batch_under_our_id_is_adopted_unless_it_was_denied() {
     let cases = [
         ("PENDING", "PENDING", Outcome::Pending),
         ("SUCCESS", "SUCCESS", Outcome::Succeeded),
         ("SUCCESS", "UNCLAIMED", Outcome::Pending),
         ("DENIED", "FAILED", Outcome::Unknown(Trouble::Undecided)),
-        ("SUCCESS", "FAILED", Outcome::Unknown(Trouble::Undecided)),
+        // It keeps our id, and nothing is sent under that again.
+        ("SUCCESS", "FAILED", Outcome::Declined(Failure { code: FailureCode::Declined, gateway_code: None })),
     ];
     for (status, item, outcome) in cases {
         let stub = Stub::start(move |asked| match asked.line.as_str() {
@@ -136,6 +137,6 @@ async fn a_look_up_reads_the_batch_that_is_known() {
     let stub = Stub::start(|asked| asked.line.ends_with("BAT1").then(|| (200, batch("SUCCESS", "REVERSED", None))));
     let payment = with_id(payable(), "BAT1");
     let paypal = stub.paypal(&clock());
-    let found = paypal.find(&secret(), Movement::Payment(&payment), None, now(), &|| Some(TIMEOUT)).await;
+    let found = paypal.find(&secret(), Movement::Payment(&payment), None, &|| Some(TIMEOUT)).await;
     assert!(matches!(found, Found::Object(answer) if answer.outcome == Outcome::Succeeded && answer.came_back));
 }

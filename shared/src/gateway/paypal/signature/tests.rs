@@ -235,6 +235,85 @@ async fn a_certificate_that_can_not_be_had_is_wanted_again_and_a_redirect_is_non
     }
 }
 
+/// The URL of another certificate of the stub's.
+fn naming(transmission: &Transmission, stub: &Stub, name: &str) -> Transmission {
+    let certificate = format!("{}/v1/notifications/certs/{name}", stub.base);
+    Transmission { certificate, ..transmission.clone() }
+}
+
+#[tokio::test]
+async fn whoever_names_certificates_that_are_none_makes_us_ask_a_few_times_a_minute() {
+    let by = paypals();
+    let stub = serving(by.leaf.clone());
+    let clock = Clock::simulated(now());
+    let verifier = verifier(&by.root, &stub, &clock);
+    let good = transmission(&by, &stub.base);
+    assert_eq!(verifier.verify(&good, "WH-ID", BODY, TIMEOUT).await, Ok(()));
+    for _ in 0..3 {
+        let said = verifier.verify(&naming(&good, &stub, "NONE"), "WH-ID", BODY, TIMEOUT).await;
+        assert!(matches!(said, Err(SignatureError::Refused(_))), "{said:?}");
+    }
+    assert_eq!(stub.asked().len(), 2, "one that is none is remembered");
+    for name in 0..50 {
+        let said = verifier.verify(&naming(&good, &stub, &format!("NONE-{name}")), "WH-ID", BODY, TIMEOUT).await;
+        assert!(said.is_err());
+    }
+    assert_eq!(stub.asked().len(), 1 + bounds::CERTIFICATE_FETCHES);
+    let said = verifier.verify(&naming(&good, &stub, "NEW"), "WH-ID", BODY, TIMEOUT).await;
+    assert_eq!(said, Err(SignatureError::Unavailable(Trouble::Busy)), "it may be PayPal's: it is wanted again");
+    assert_eq!(verifier.verify(&good, "WH-ID", BODY, TIMEOUT).await, Ok(()), "what is known is not held up");
+    clock.advance(bounds::CERTIFICATE_PAUSE);
+    let _ = verifier.verify(&naming(&good, &stub, "NEW"), "WH-ID", BODY, TIMEOUT).await;
+    assert_eq!(stub.asked().len(), 2 + bounds::CERTIFICATE_FETCHES);
+}
+
+/// A server whose certificate is the first of these, then the next and so on; the last stays.
+fn serving_in_turn(pems: Vec<String>) -> Stub {
+    let pems = Mutex::new(pems);
+    Stub::start(move |_| {
+        let mut pems = pems.lock().unwrap();
+        let pem = if pems.len() > 1 { pems.remove(0) } else { pems[0].clone() };
+        Some((200, json!(pem)))
+    })
+}
+
+#[tokio::test]
+async fn a_certificate_that_does_not_hold_is_not_kept() {
+    let by = paypals();
+    let clock = Clock::simulated(now());
+    // Once, another's, or not all of it.
+    let stub = serving_in_turn(vec![paypals().leaf, by.leaf.clone()]);
+    let verifier = verifier(&by.root, &stub, &clock);
+    let transmission = transmission(&by, &stub.base);
+    assert!(verifier.verify(&transmission, "WH-ID", BODY, TIMEOUT).await.is_err());
+    clock.advance(bounds::CERTIFICATE_PAUSE);
+    assert_eq!(verifier.verify(&transmission, "WH-ID", BODY, TIMEOUT).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_kept_certificate_that_has_ended_makes_room_for_the_one_after_it() {
+    let (mut root, root_key) = (params(&[]), KeyPair::generate().unwrap());
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let root_pem = root.self_signed(&root_key).unwrap().pem();
+    let issuer = Issuer::new(root, root_key);
+    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+    let until = |day| {
+        let mut params = params(&["messageverificationcerts.paypal.com"]);
+        params.not_after = date_time_ymd(2027, 1, day);
+        params.signed_by(&key, &issuer).unwrap().pem()
+    };
+    let stub = serving_in_turn(vec![until(16), until(30)]);
+    let by = Authority { root: root_pem, leaf: String::new(), key };
+    let clock = Clock::simulated(now());
+    let verifier = verifier(&by.root, &stub, &clock);
+    let transmission = transmission(&by, &stub.base);
+    for hours in [0, 36, 1] {
+        clock.advance(Duration::from_hours(hours));
+        assert_eq!(verifier.verify(&transmission, "WH-ID", BODY, TIMEOUT).await, Ok(()), "{hours}");
+    }
+    assert_eq!(stub.asked().len(), 2);
+}
+
 #[test]
 fn extra_roots_that_are_none_are_refused() {
     let http = http_client().unwrap();

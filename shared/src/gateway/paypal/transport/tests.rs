@@ -11,7 +11,7 @@ fn tokens(stub: &Stub) -> usize {
 
 async fn read(paypal: &PayPal) -> Outcome {
     let payment = known(receivable(), "CAP1");
-    match paypal.find(&secret(), Movement::Payment(&payment), None, clock().now(), &|| Some(TIMEOUT)).await {
+    match paypal.find(&secret(), Movement::Payment(&payment), None, &|| Some(TIMEOUT)).await {
         crate::gateway::Found::Object(answer) => answer.outcome,
         crate::gateway::Found::Nothing => Outcome::Unknown(Trouble::Undecided),
         crate::gateway::Found::Unanswered(trouble) => Outcome::NotSent(trouble),
@@ -123,4 +123,26 @@ async fn every_request_of_a_send_shares_its_time() {
     let timeout = Duration::from_millis(1_000);
     let answer = stub.paypal(&clock()).send(&secret(), Movement::Payment(&payment), None, timeout).await;
     assert_eq!(answer.outcome, Outcome::Unknown(Trouble::Lost));
+}
+
+#[tokio::test]
+async fn a_token_serves_the_secret_alone_that_it_was_given_for() {
+    let stub = Stub::start(|asked| match asked.line.as_str() {
+        // Whoever does not know the secret gets none.
+        "POST /v1/oauth2/token" if asked.header("authorization") != Some("Basic Y2xpZW50Omh1c2g=") => {
+            Some((401, json!({ "error": "invalid_client" })))
+        }
+        line => line.contains("captures").then(|| (200, capture("COMPLETED"))),
+    });
+    let paypal = stub.paypal(&clock());
+    assert_eq!(read(&paypal).await, Outcome::Succeeded);
+    // Another tenant, with a client id that stands in every page of the first one's shop.
+    let other = PayPalSecret { client_secret: SecretString::from("guessed"), ..secret() };
+    let payment = known(receivable(), "CAP1");
+    let answer = paypal.send(&other, Movement::Payment(&payment), None, TIMEOUT).await;
+    assert_eq!(answer.outcome, Outcome::Unknown(Trouble::KeyRefused));
+    assert_eq!(stub.lines().len(), 1, "nothing was asked under the other's token");
+    assert_eq!(read(&paypal).await, Outcome::Succeeded);
+    assert_eq!(tokens(&stub), 2, "the first one's token is still good");
+    assert!(!format!("{paypal:?}").contains("hush"));
 }
