@@ -1,6 +1,7 @@
 //! What happens outside of the API: on PayPal's site, at banks and at receivers; and how the simulator behaves.
 
 use serde_json::{Value, json};
+use shared::clock::Time;
 
 use super::capture::{self, CapturesBecome};
 use super::item::{self, ItemStatus};
@@ -25,6 +26,13 @@ impl PayPal {
         let [id, account, url] = [id, account, url].map(str::to_owned);
         let webhook = Webhook { id, account, url, events: vec!["*".to_owned()] };
         self.happens(|state| webhook::add(state, &self.clock, notary, webhook));
+    }
+
+    /// The headers by which the webhook `id` knows that a body is PayPal's, sent at this time.
+    #[must_use]
+    pub fn sign(&self, id: &str, at: Time, body: &[u8]) -> Vec<(&'static str, String)> {
+        let base = self.state().base.clone();
+        self.notary().map(|notary| notary.sign(&base, id, at, body)).unwrap_or_default()
     }
 
     /// How events are delivered from now on.

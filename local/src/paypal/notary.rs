@@ -10,7 +10,7 @@ use rcgen::{
 };
 use shared::clock::Time;
 
-use crate::simulator::delivery::Seal;
+use crate::simulator::delivery::{Headers, Seal};
 
 /// Where certificates are.
 pub(super) const CERTIFICATES: &str = "/v1/notifications/certs/";
@@ -59,23 +59,26 @@ impl Notary {
         Ok(Self { authority, chain: format!("{}{middle_pem}", leaf.pem()), id, key })
     }
 
+    /// The headers of a transmission to a webhook.
+    pub fn sign(&self, base: &str, webhook: &str, at: Time, body: &[u8]) -> Headers {
+        let transmission = uuid::Uuid::new_v4().to_string();
+        let time = super::time_text(at);
+        let signed = format!("{transmission}|{time}|{webhook}|{}", crc32fast::hash(body));
+        let signature = self.key.sign(signed.as_bytes()).unwrap_or_default();
+        vec![
+            ("content-type", "application/json".to_owned()),
+            ("user-agent", "PayPal/AUHD-214.0-58843870".to_owned()),
+            ("paypal-transmission-id", transmission),
+            ("paypal-transmission-time", time),
+            ("paypal-transmission-sig", BASE64.encode(&signature)),
+            ("paypal-cert-url", format!("{base}{CERTIFICATES}{}", self.id)),
+            ("paypal-auth-algo", "SHA256withRSA".to_owned()),
+        ]
+    }
+
     /// What seals events for a webhook. Each try is a transmission of its own.
     pub fn seal(self: std::sync::Arc<Self>, base: &str, webhook: &str) -> Seal {
-        let (url, webhook) = (format!("{base}{CERTIFICATES}{}", self.id), webhook.to_owned());
-        Seal::new(move |at, body| {
-            let transmission = uuid::Uuid::new_v4().to_string();
-            let time = super::time_text(at);
-            let signed = format!("{transmission}|{time}|{webhook}|{}", crc32fast::hash(body));
-            let signature = self.key.sign(signed.as_bytes()).unwrap_or_default();
-            vec![
-                ("content-type", "application/json".to_owned()),
-                ("user-agent", "PayPal/AUHD-214.0-58843870".to_owned()),
-                ("paypal-transmission-id", transmission),
-                ("paypal-transmission-time", time),
-                ("paypal-transmission-sig", BASE64.encode(&signature)),
-                ("paypal-cert-url", url.clone()),
-                ("paypal-auth-algo", "SHA256withRSA".to_owned()),
-            ]
-        })
+        let (base, webhook) = (base.to_owned(), webhook.to_owned());
+        Seal::new(move |at, body| self.sign(&base, &webhook, at, body))
     }
 }

@@ -256,7 +256,7 @@ async fn payment_told(
     case: Case,
     answer: &Answer,
 ) -> Result<Received, Stop> {
-    if about.order().is_some() && case.movement().is_unsettled() {
+    if about.order().is_some() {
         return approved(app, invocation, arrival, case, answer).await;
     }
     let answer = match answer.outcome {
@@ -285,7 +285,8 @@ async fn payment_told(
     Ok(Received::Done)
 }
 
-/// An order that its customer has approved, and that has no capture yet: it goes on by a send, which is recovery's.
+/// An order that its customer has approved, and that has no capture yet: it goes on by a send, which is recovery's. Of a
+/// payment that was given up, or paid, nobody goes on with it.
 async fn approved(
     app: &App,
     invocation: &Invocation,
