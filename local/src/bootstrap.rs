@@ -43,6 +43,8 @@ impl Environment {
     #[must_use]
     pub fn of(stack: &Stack) -> Self {
         Self::new(&stack.urls.dynamodb, &stack.urls.secrets, &stack.urls.stripe, &stack.tables)
+            .with("PAYPAL_API_BASE", &stack.urls.paypal)
+            .with("PAYPAL_WEBHOOK_CA", &stack.paypal.webhook_ca())
     }
 
     /// With another variable, or another value of one.

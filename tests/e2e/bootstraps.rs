@@ -22,6 +22,7 @@ use shared::clock::Clock;
 use tokio::process::Command;
 
 use crate::logs::canary_in;
+use crate::paypal::signed_by_paypal;
 use crate::world::{ACCOUNT, WEBHOOK_SECRET, World};
 
 /// More than any event here takes, on any machine.
@@ -99,11 +100,16 @@ impl Function {
     }
 }
 
-async fn world() -> World {
-    let world = World::with(|options| {
+/// A world without an invoice.
+async fn empty() -> World {
+    World::with(|options| {
         options.clock = Clock::simulated(Clock::system().now().minus(Duration::from_hours(48)));
     })
-    .await;
+    .await
+}
+
+async fn world() -> World {
+    let world = empty().await;
     world.approved(json!({ "invoice_id": INVOICE })).await;
     world
 }
@@ -214,6 +220,28 @@ async fn the_built_webhook_settles_the_sample_payment_once() {
         assert_eq!(webhook.answers(&signed_now(event.clone())).await, (200, json!({ "status": status })));
         // As it stands it is of another day.
         assert_eq!(webhook.answers(&event).await.0, 400);
+    }
+    assert_eq!(world.invoice(INVOICE).await["status"], json!("paid"));
+    webhook.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_built_functions_pay_with_paypal_and_settle_its_sample() {
+    let world = empty().await;
+    world.paypal_account().await;
+    world.receivable_with("paypal_ok", json!({ "invoice_id": INVOICE })).await;
+    world.stack.paypal.add_fault(Fault::new(Kind::NothingReached, "POST", "/v2/checkout/orders").times(3));
+    let mut order = sample("pay");
+    order["body"] = json!(json!({ "invoice_id": INVOICE, "payment_method": "paypal" }).to_string());
+    let mut pay = Function::start(&world, "pay").await;
+    assert_eq!(pay.answers(&order).await.0, 202);
+    pay.end().await;
+    let mut webhook = Function::start(&world, "webhook").await;
+    let event = sample("webhook-paypal");
+    assert_eq!(webhook.answers(&event).await.0, 400, "as it stands it is of another day");
+    for status in ["done", "seen"] {
+        let signed = signed_by_paypal(&world, event.clone(), Clock::system().now());
+        assert_eq!(webhook.answers(&signed).await, (200, json!({ "status": status })));
     }
     assert_eq!(world.invoice(INVOICE).await["status"], json!("paid"));
     webhook.end().await;

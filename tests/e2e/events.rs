@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use local::stripe::fault::{Fault, Kind};
 
+use crate::paypal::signed_by_paypal;
 use crate::world::{ACCOUNT, World};
 
 const PAY: &str = include_str!("../../events/pay.json");
@@ -14,6 +15,7 @@ const PAY: &str = include_str!("../../events/pay.json");
 const REFUND: &str = include_str!("../../events/refund.json");
 const WEBHOOK: &str = include_str!("../../events/webhook.json");
 const WEBHOOK_BASE64: &str = include_str!("../../events/webhook-base64.json");
+const WEBHOOK_PAYPAL: &str = include_str!("../../events/webhook-paypal.json");
 
 /// Hands an event to the pay function as the Lambda runtime does.
 async fn invoke(world: &World, event: &Value) -> Value {
@@ -85,6 +87,30 @@ async fn the_sample_webhooks_plain_and_in_base64_are_one_event_and_settle_the_sa
         assert_eq!(answer["body"], json!(json!({ "status": status }).to_string()));
     }
     assert_eq!(world.invoice("INV-2025-001").await["status"], json!("paid"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_webhook_of_paypal_settles_the_sample_payment_once_even_when_it_comes_again_in_base64() {
+    let world = World::new().await;
+    world.paypal_account().await;
+    let (invoice, _) = world.receivable_with("paypal_ok", json!({ "invoice_id": "INV-2025-001" })).await;
+    world.stack.paypal.add_fault(Fault::new(Kind::NothingReached, "POST", "/v2/checkout/orders").times(3));
+    let mut pay: Value = serde_json::from_str(PAY).unwrap();
+    pay["body"] = json!(json!({ "invoice_id": invoice, "payment_method": "paypal" }).to_string());
+    assert_eq!(invoke(&world, &pay).await["statusCode"], json!(202));
+
+    let event: Value = serde_json::from_str(WEBHOOK_PAYPAL).unwrap();
+    let mut event = signed_by_paypal(&world, event, world.clock.now());
+    let take = async |event: &Value| {
+        let answer = hand(webhook::router(world.stack.app.clone()), event).await;
+        assert_eq!(answer["statusCode"], json!(200), "{answer}");
+        answer["body"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(take(&event).await, r#"{"status":"done"}"#);
+    assert_eq!(world.invoice(&invoice).await["status"], json!("paid"));
+    event["body"] = json!(data_encoding::BASE64.encode(event["body"].as_str().unwrap().as_bytes()));
+    event["isBase64Encoded"] = json!(true);
+    assert_eq!(take(&event).await, r#"{"status":"seen"}"#);
 }
 
 #[tokio::test(flavor = "multi_thread")]

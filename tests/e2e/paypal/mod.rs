@@ -16,11 +16,13 @@ use local::client::Answer;
 use local::paypal::{CaptureEntry, ItemEntry, PayoutsBecome, RefundEntry};
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::clock::Time;
 
 use crate::world::{TENANT, World};
 
-pub const CLIENT: &str = "client_acme";
+const CLIENT: &str = "client_acme";
 const SECRET: &str = "secret_CANARY_acme";
+/// The id of the tenant's webhook, which signatures cover.
 const WEBHOOK: &str = "WH-CANARY-ACME";
 
 impl World {
@@ -123,7 +125,7 @@ impl World {
 
     /// An approved receivable of the customer with this method, with `change` over the invoice; the invoice and the
     /// method.
-    async fn receivable_with(&self, method: &str, change: Value) -> (String, String) {
+    pub async fn receivable_with(&self, method: &str, change: Value) -> (String, String) {
         let method = self.paypal_method(method).await;
         let counterparty = json!({ "name": "Globex Corporation", "customer_id": "globex" });
         let mut invoice = json!({ "kind": "receivable", "counterparty": counterparty });
@@ -191,6 +193,15 @@ impl World {
         }
         panic!("{path} is {} and not {status}", self.admin().get(path).await.unwrap().body);
     }
+}
+
+/// A sample of PayPal's events as it would come at this time, to this stack: only PayPal's key could sign it for good.
+pub fn signed_by_paypal(world: &World, mut event: Value, at: Time) -> Value {
+    let body = event["body"].as_str().unwrap().as_bytes().to_vec();
+    for (name, value) in world.stack.paypal.sign(WEBHOOK, at, &body) {
+        event["headers"][name] = json!(value);
+    }
+    event
 }
 
 /// Two words, as [`World::standing`] has them.
