@@ -17,11 +17,11 @@ pub const SECRET_KEY: &str = "sk_test_acme_local_stack";
 pub const WEBHOOK_SECRET: &str = "whsec_acme_local_stack";
 
 /// The last thing that is seeded.
-const LAST: &str = "INV-2025-003";
+const LAST: &str = "INV-2025-004";
 const ACCOUNT: &str = "acct_acme";
 /// Its PayPal app, and the id of the webhook that tells of it.
-const PAYPAL_CLIENT: &str = "client-acme-local-stack";
-const PAYPAL_SECRET: &str = "secret-acme-local-stack";
+pub(crate) const PAYPAL_CLIENT: &str = "client-acme-local-stack";
+pub(crate) const PAYPAL_SECRET: &str = "secret-acme-local-stack";
 const PAYPAL_WEBHOOK: &str = "WH-ACME-LOCAL-STACK";
 const VENDOR_ACCOUNT: &str = "acct_officesupplies";
 
@@ -69,7 +69,7 @@ pub fn operator(stack: &Stack, tenant: &str) -> Result<Client, TokenError> {
     ))
 }
 
-/// Sets up `acme`: settings, members, a Stripe account, cards, approved invoices.
+/// Sets up `acme`: settings, members, accounts at Stripe and PayPal, cards, approved invoices.
 ///
 /// # Errors
 /// [`SeedError`].
@@ -126,10 +126,13 @@ pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
     let vendor =
         json!({ "name": "Office Supplies Ltd", "vendor_id": "office-supplies", "stripe_account": VENDOR_ACCOUNT });
     let customer = json!({ "name": "Globex Corporation", "customer_id": "globex" });
+    let caterer =
+        json!({ "name": "Riverside Catering", "vendor_id": "riverside", "paypal_email": "billing@riverside.example" });
     for invoice in [
         json!({ "invoice_id": "INV-2025-001", "kind": "payable", "counterparty": vendor, "amount": 50_000, "currency": "USD" }),
         json!({ "invoice_id": "INV-2025-002", "kind": "receivable", "counterparty": customer, "amount": 125_000, "currency": "USD" }),
-        json!({ "invoice_id": LAST, "kind": "receivable", "counterparty": customer, "amount": 9_900, "currency": "EUR" }),
+        json!({ "invoice_id": "INV-2025-003", "kind": "receivable", "counterparty": customer, "amount": 9_900, "currency": "EUR" }),
+        json!({ "invoice_id": LAST, "kind": "payable", "counterparty": caterer, "amount": 32_000, "currency": "USD" }),
     ] {
         let made = ok("POST /invoices", clerk.post("/invoices", &invoice).await?)?;
         if made.body.get("status") == Some(&json!("draft")) {

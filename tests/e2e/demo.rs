@@ -1,5 +1,7 @@
 //! The demo that the README shows holds.
 
+use local::paypal::CapturesBecome;
+
 use crate::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -13,4 +15,12 @@ async fn the_demo_holds_and_holds_again_on_the_same_data() {
     let members = world.admin().get("/members").await.unwrap().body;
     let worker = members["items"].as_array().unwrap().iter().find(|one| one["user_id"] == "worker").unwrap();
     assert_eq!(worker["roles"], serde_json::json!(["viewer"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_says_what_did_not_hold() {
+    let world = World::empty(|_| {}).await;
+    world.stack.paypal.set_captures(CapturesBecome::Declined("5120".to_owned()));
+    let broken = local::demo::run(&world.stack).await.unwrap_err();
+    assert_eq!(broken.to_string(), "the demo did not hold: it is paid");
 }

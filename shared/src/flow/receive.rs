@@ -260,11 +260,7 @@ async fn payment_told(
     answer: &Answer,
 ) -> Result<Received, Stop> {
     if about.order().is_some() {
-        return match case.movement().is_unsettled() {
-            true => approved(app, invocation, arrival, case, answer).await,
-            // Given up, or paid: nobody goes on with its order.
-            false => Ok(mark(app, invocation, arrival, None).await?.unwrap_or(Received::Seen)),
-        };
+        return approved(app, invocation, arrival, case, answer).await;
     }
     let answer = match answer.outcome {
         // That it has come back, a payout says itself; of what a customer paid, only the event does.

@@ -147,7 +147,7 @@ async fn of_many_refunds_at_once_no_more_goes_back_than_was_paid() {
         world.clock.advance(Duration::from_mins(3));
         world.sweep().await;
         let given: i64 = given_back(&world).iter().map(|one| one.amount).sum();
-        assert!(given <= 50_000 && given >= 12_500, "{rail:?}: {given}");
+        assert!((12_500..=50_000).contains(&given), "{rail:?}: {given}");
         Books::of(&world).await.at_rest();
     }
 }
