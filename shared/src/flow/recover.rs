@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use super::keys::may_be_given_up;
 use super::record::{Told, record};
-use super::send::{Sent, send};
+use super::send::{Earlier, Sent, send};
 use super::settle::{Finding, Pace, Source, reread, settle, waits_until};
 use super::{Invocation, Stop};
 use crate::app::App;
@@ -214,6 +214,8 @@ fn is_given_up(app: &App, movement: Movement<'_>) -> bool {
 }
 
 async fn send_again(app: &App, invocation: &Invocation, case: Case, keys: Keys, pace: Pace) -> Result<Recovered, Stop> {
+    let is_over = retry::failure_is_final(app.clock.now(), case.movement().progress().send_until);
+    let earlier = if is_over { Earlier::Over } else { Earlier::Unknown };
     let (commit, renewed) = renewed(app, invocation, &case);
     match app.store.commit(commit, invocation.deadline).await {
         Ok(()) => {}
@@ -222,7 +224,7 @@ async fn send_again(app: &App, invocation: &Invocation, case: Case, keys: Keys, 
         Err(CommitError::Store(error)) => return Err(error.into()),
         Err(_) => return Ok(Recovered::as_it_is(case)),
     }
-    let sent = send(app, invocation, renewed.movement(), keys, true).await;
+    let sent = send(app, invocation, renewed.movement(), keys, earlier).await;
     let next_action = sent.next_action.clone();
     let finding = Finding { sent, source: Source::Reply, action: RunAction::Recover };
     let case = settle(app, invocation, renewed, &finding, pace).await?;

@@ -7,7 +7,7 @@
 use super::keys::{api_version, refund_refusal};
 use super::record::{Told, record};
 use super::recover::{account_keys, touch, touch_payment};
-use super::send::send;
+use super::send::{Earlier, send};
 use super::settle::{Finding, Pace, Source, reread, schedule_of, settle};
 use super::{Invocation, Stop, find_payment, permitted};
 use crate::app::App;
@@ -186,7 +186,7 @@ async fn reserve(
 }
 
 async fn execute(app: &App, invocation: &Invocation, case: Case, keys: Keys) -> Result<RefundResult, Stop> {
-    let sent = send(app, invocation, case.movement(), keys, false).await;
+    let sent = send(app, invocation, case.movement(), keys, Earlier::Nothing).await;
     let finding = Finding { sent, source: Source::Reply, action: RunAction::Refund };
     let settled = match settle(app, invocation, case.clone(), &finding, Pace::Touch).await {
         Ok(settled) => settled,

@@ -8,9 +8,21 @@ use crate::app::App;
 use crate::bounds;
 use crate::gateway::{Answer, Found, NextAction, Outcome, Seen, Trouble, paypal};
 use crate::model::movement::Movement;
+use crate::model::payment::Gateway;
 use crate::policy::retry;
 use crate::secrets::Keys;
 use crate::telemetry::metrics::GatewayCall;
+
+/// What was sent before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// Nothing: the caller has made the reservation.
+    Nothing,
+    /// Something may have gone through, or may still.
+    Unknown,
+    /// Something may have gone through, and nothing is under way any more.
+    Over,
+}
 
 /// What came of the sends.
 #[derive(Clone, Debug)]
@@ -33,12 +45,16 @@ pub struct Sent {
     pub mismatch: bool,
     /// Requests sent.
     pub attempts: u32,
+    earlier: Earlier,
 }
 
 impl Sent {
-    /// Nothing sent so far. `unknown`: an earlier send may have gone through.
-    fn nothing(unknown: bool) -> Self {
-        let outcome = if unknown { Outcome::Unknown(Trouble::Lost) } else { Outcome::NotSent(Trouble::Unreachable) };
+    /// Nothing sent so far.
+    fn nothing(earlier: Earlier) -> Self {
+        let outcome = match earlier {
+            Earlier::Nothing => Outcome::NotSent(Trouble::Unreachable),
+            Earlier::Unknown | Earlier::Over => Outcome::Unknown(Trouble::Lost),
+        };
         Self {
             outcome,
             seen: None,
@@ -49,13 +65,14 @@ impl Sent {
             rejected: false,
             mismatch: false,
             attempts: 0,
+            earlier,
         }
     }
 
     /// Of what a look-up found.
     #[must_use]
     pub fn found(movement: Movement<'_>, answer: Answer) -> Self {
-        let mut sent = Self::nothing(true);
+        let mut sent = Self::nothing(Earlier::Unknown);
         sent.join(movement, answer);
         sent
     }
@@ -63,7 +80,7 @@ impl Sent {
     /// A person's word: taken as it is, where nothing else is to be had.
     #[must_use]
     pub fn said(outcome: Outcome) -> Self {
-        Self { outcome, ..Self::nothing(true) }
+        Self { outcome, ..Self::nothing(Earlier::Unknown) }
     }
 
     fn join(&mut self, movement: Movement<'_>, answer: Answer) {
@@ -79,7 +96,16 @@ impl Sent {
         }
         self.order = answer.begun.map(|begun| begun.reference).or(self.order.take());
         self.came_back = answer.came_back;
-        self.outcome = join(&self.outcome, answer.outcome);
+        self.outcome = match answer.outcome {
+            // What it has executed under an id PayPal answers with, for as long as it keeps the id: a refusal shows that
+            // it has executed nothing.
+            Outcome::Refused(failure)
+                if self.earlier == Earlier::Over && self.attempts == 1 && movement.gateway() == Gateway::Paypal =>
+            {
+                Outcome::Declined(failure)
+            }
+            outcome => join(&self.outcome, outcome),
+        };
         self.seen = answer.seen.or(self.seen.take());
         self.next_action = answer.next_action;
     }
@@ -111,9 +137,9 @@ fn is_our_order(movement: Movement<'_>, begun: &Seen) -> bool {
     paypal::order::is_ours(payment, begun) && movement.order().is_none_or(|order| order == begun.reference)
 }
 
-/// Sends what the caller has reserved: its fence the caller has just set. `unknown`: an earlier send may have gone through.
-pub async fn send(app: &App, invocation: &Invocation, movement: Movement<'_>, keys: Keys, unknown: bool) -> Sent {
-    let sent = try_to_send(app, invocation, movement, keys, unknown).await;
+/// Sends what the caller has reserved: its fence the caller has just set.
+pub async fn send(app: &App, invocation: &Invocation, movement: Movement<'_>, keys: Keys, earlier: Earlier) -> Sent {
+    let sent = try_to_send(app, invocation, movement, keys, earlier).await;
     if sent.attempts > 0 {
         app.metrics.gateway_attempts(movement.gateway(), sent.attempts, movement.payment_id(), app.clock.now());
     }
@@ -125,9 +151,9 @@ async fn try_to_send(
     invocation: &Invocation,
     movement: Movement<'_>,
     mut keys: Keys,
-    unknown: bool,
+    earlier: Earlier,
 ) -> Sent {
-    let mut sent = Sent::nothing(unknown);
+    let mut sent = Sent::nothing(earlier);
     let mut refreshed = false;
     while sent.attempts < bounds::SENDS && app.clock.now() < movement.progress().send_until {
         let Some(timeout) = invocation.gateway_time(app) else { break };

@@ -29,6 +29,9 @@ pub enum Rail {
     PaypalPayout,
 }
 
+/// An account that is not the tenant's.
+pub const OTHER: &str = "acct_other";
+
 /// All of them.
 pub const RAILS: [Rail; 3] = [Rail::Stripe, Rail::PaypalOrder, Rail::PaypalPayout];
 
@@ -111,7 +114,12 @@ pub fn charges(world: &World) -> Vec<Charge> {
     });
     let books = world.stack.paypal.books(CLIENT);
     let disputes = world.stack.paypal.disputes(CLIENT);
-    let orders = books.captures.into_iter().map(|entry| Charge {
+    // A reversal is a refund there, and a return here.
+    let refunded = |capture: &str| {
+        let of_it = books.refunds.iter().filter(|refund| refund.capture == capture && !refund.reversal);
+        of_it.filter(|refund| refund.status == PaypalRefund::Completed).map(|refund| refund.amount).sum()
+    };
+    let orders = books.captures.iter().cloned().map(|entry| Charge {
         payment: entry.custom_id.unwrap_or_default(),
         amount: entry.amount,
         state: match entry.status {
@@ -119,12 +127,12 @@ pub fn charges(world: &World) -> Vec<Charge> {
             CaptureStatus::Pending => State::Open,
             _ => State::Moved,
         },
-        refunded: entry.refunded,
+        refunded: refunded(&entry.id),
         disputed: disputes.iter().any(|(_, of, won)| *of == entry.id && won.is_none()),
         came_back: entry.reversed,
         id: entry.id,
     });
-    let payouts = books.items.into_iter().map(|entry| Charge {
+    let payouts = books.items.iter().cloned().map(|entry| Charge {
         id: entry.id,
         payment: entry.sender_item_id.unwrap_or_default(),
         amount: entry.amount,
@@ -288,24 +296,27 @@ impl Rail {
     /// The secret of the tenant's account, or of another one.
     pub fn secret(self, world: &World, own: bool) {
         if self.is_paypal() {
-            let (client, secret) = if own { (CLIENT, SECRET) } else { ("client_other", "secret_CANARY_other") };
-            world.stack.paypal.add_account(client, client, secret);
+            // PayPal does not know the other one: payouts need nothing that belongs to an account, and could be made there.
+            let (client, secret) = if own { (CLIENT, SECRET) } else { (OTHER, "secret_CANARY_other") };
             let webhook = if own { WEBHOOK } else { "" };
             let secret = json!({ "client_id": client, "client_secret": secret, "webhook_id": webhook });
             return world.stack.secrets.put("passerelle/acme/paypal", &secret).unwrap();
         }
-        let (account, key) =
-            if own { (ACCOUNT, "sk_test_CANARY_acme") } else { ("acct_other", "sk_test_CANARY_other") };
+        let (account, key) = if own { (ACCOUNT, "sk_test_CANARY_acme") } else { (OTHER, "sk_test_CANARY_other") };
         world.stack.stripe.add_account(account, key);
         let webhooks = if own { vec![WEBHOOK_SECRET] } else { Vec::new() };
         let secret = json!({ "account": account, "secret_key": key, "webhook_secrets": webhooks });
         world.stack.secrets.put("passerelle/acme/stripe", &secret).unwrap();
     }
 
+    /// From now on the other account can be asked.
+    pub fn open_other_account(self, world: &World) {
+        world.stack.paypal.add_account(OTHER, OTHER, "secret_CANARY_other");
+    }
+
     /// Whether anything was moved in the other account.
     pub fn other_account_moved(self, world: &World) -> bool {
-        let books = world.stack.paypal.books("client_other");
-        !world.stack.stripe.books("acct_other").is_empty() || !books.captures.is_empty() || !books.items.is_empty()
+        !world.stack.stripe.books(OTHER).is_empty()
     }
 
     /// The gateway's events so far, oldest first.
@@ -393,16 +404,20 @@ impl Rail {
             Self::Stripe => stripe(world, random, &charge, part, what),
             Self::PaypalOrder => paypal(&world.stack.paypal, random, &charge, part, what),
             Self::PaypalPayout => {
-                let becomes = if random.bool() { ItemStatus::Refunded } else { ItemStatus::Reversed };
+                // PayPal has no event for what it pulls back by itself.
                 if what < 2 {
-                    world.stack.paypal.move_payout_item(&charge, becomes, None);
+                    world.stack.paypal.move_payout_item(&charge, ItemStatus::Refunded, None);
                 }
             }
         }
     }
 
-    /// What is open at the gateway comes to its end there.
+    /// What is open at the gateway comes to its end there, and so will what is begun from now on.
     pub fn finish(self, world: &World, random: &mut Rng) {
+        world.stack.stripe.set_refunds(RefundsBecome::Succeeded);
+        world.stack.paypal.set_refunds(PaypalRefunds::Completed);
+        world.stack.paypal.set_captures(CapturesBecome::Completed);
+        world.stack.paypal.set_payouts(PayoutsBecome::DoneAtOnce);
         for refund in given_back(world).into_iter().filter(|one| one.status == RefundStatus::Processing) {
             let succeeds = random.bool();
             if self.is_paypal() {
@@ -500,7 +515,7 @@ fn paypal(paypal: &PayPal, random: &mut Rng, charge: &str, part: Option<i64>, wh
     match what {
         0 | 1 => drop(paypal.refund_in_dashboard(charge, part)),
         2 if random.bool() => drop(paypal.reverse_capture(charge)),
-        2 => drop(paypal.open_dispute(charge, "MERCHANDISE_OR_SERVICE_NOT_RECEIVED")),
+        2 => drop(paypal.open_dispute(charge, "UNAUTHORISED")),
         3 => {
             if let Some((dispute, _, _)) = random.choice(paypal.disputes(CLIENT)) {
                 paypal.resolve_dispute(&dispute, random.bool());

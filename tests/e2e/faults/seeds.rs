@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::books::{Books, was_paid};
 use super::execution::{End, Frozen};
-use super::rail::RAILS;
+use super::rail::{OTHER, RAILS};
 use super::stage::{Answered, Call, Stage};
 use super::wire::{Fault, Party, Plan};
 use crate::world::ADMIN;
@@ -384,7 +384,10 @@ impl Play {
             for hours in [1, 24, 24, 72, 168, 24, 24] {
                 self.stage.world.clock.advance(Duration::from_hours(hours));
                 assert!(self.stage.execute_all().await.is_some());
+                self.stage.rail.finish(&self.stage.world, &mut self.random);
             }
+            self.stage.world.clock.advance(Duration::from_hours(25));
+            self.stage.sweep().await.unwrap();
         }
         let books = Books::of(&self.stage.world).await;
         let payments =
@@ -398,8 +401,15 @@ impl Play {
                 let body = json!({ "outcome": "not_executed", "note": "not in the dashboard" });
                 let path = format!("{path}/resolve");
                 let call = Call { user: ADMIN.to_owned(), method: "POST", path, key: None, body };
+                // Reserved while the secret named the other account, it can only be told of under that.
+                let (rail, world) = (self.stage.rail, &self.stage.world);
+                let other = books.payments.iter().any(|one| one.id == *payment && one.frozen.account == OTHER);
+                rail.open_other_account(world);
+                rail.secret(world, !other);
+                self.stage.cold();
                 let answer = self.stage.invoke(&call).await;
                 assert_eq!(answer.status, 200, "{}", answer.body);
+                self.stage.rail.secret(&self.stage.world, true);
             }
         }
     }

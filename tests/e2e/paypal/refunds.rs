@@ -109,3 +109,19 @@ async fn a_capture_that_comes_back_is_returned_and_its_invoice_to_be_paid_again(
     world.until(&format!("/payments/{payment}"), "paid").await;
     assert_eq!(world.invoice(&invoice).await["status"], json!("paid"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_of_unknown_outcome_that_is_refused_later_has_failed_and_gives_its_amount_back() {
+    let world = World::with_paypal().await;
+    let (_, payment, capture) = world.paid_by_paypal("paypal_ok").await;
+    world.stack.paypal.add_fault(Fault::capture_refund(Kind::ErrorBefore(500)).times(3));
+    let refund = world.refund("r1", &payment, json!({ "amount": 10_000 })).await;
+    assert_eq!((refund.status, &refund.body["status"]), (202, &json!("processing")), "{}", refund.body);
+    assert!(world.stack.paypal.open_dispute(&capture, "UNAUTHORISED").is_some());
+    world.sweep_after(10).await;
+    let path = format!("/refunds/{}", refund.body["id"].as_str().unwrap());
+    let refund = world.admin().get(&path).await.unwrap();
+    assert_eq!(refund.body["status"], json!("failed"), "{}", refund.body);
+    assert!(world.paypal_refunds().is_empty());
+    assert!(world.alerts().await.contains(&"refund_failed".to_owned()));
+}

@@ -10,7 +10,7 @@ use self::read::{Existing, made_by, read};
 use self::reserve::{Intent, Origin, reserve};
 use super::recover::touch_payment;
 use super::schedule::promise;
-use super::send::send;
+use super::send::{Earlier, send};
 use super::settle::{Finding, Pace, Source, reread, settle};
 use super::{Invocation, Stop};
 use crate::app::App;
@@ -183,7 +183,7 @@ async fn executed(app: &App, invocation: &Invocation, case: Case, keys: Keys) ->
 
 /// Sends what was just reserved, and settles it.
 pub(super) async fn execute(app: &App, invocation: &Invocation, case: Case, keys: Keys) -> (Case, Option<NextAction>) {
-    let sent = send(app, invocation, case.movement(), keys, false).await;
+    let sent = send(app, invocation, case.movement(), keys, Earlier::Nothing).await;
     let next_action = sent.next_action.clone();
     let finding = Finding { sent, source: Source::Reply, action: RunAction::Pay };
     let settled = match settle(app, invocation, case.clone(), &finding, Pace::Touch).await {
