@@ -234,6 +234,9 @@ pub const EXECUTOR_CONCURRENCY: u32 = 16;
 /// requests a second and endpoint).
 pub const GATEWAY_RATE: u32 = 20;
 
+/// Payouts started in a second for one PayPal account at most: PayPal takes 400 a minute, and pay-now makes some too.
+pub const PAYPAL_PAYOUT_RATE: u32 = 6;
+
 /// How long an executor has a shard to itself unless it says so again. For the rate only: without it nothing is unsafe.
 pub const LEASE: Duration = Duration::from_secs(30);
 

@@ -258,7 +258,7 @@ pub(crate) fn confirmation_bits(payment: &PaymentId, round: u8) -> u64 {
 /// Number of characters after the prefix: 130 bits in base 32.
 const LENGTH: usize = 26;
 
-fn ours(prefix: &str, parts: &[&str]) -> String {
+pub(crate) fn ours(prefix: &str, parts: &[&str]) -> String {
     let text = BASE32.encode(&digest(parts)).to_ascii_lowercase();
     format!("{prefix}{}", text.get(..LENGTH).unwrap_or(&text))
 }

@@ -42,12 +42,20 @@ fn account<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Erro
 #[derive(Clone, Debug, Deserialize)]
 pub struct PayPalSecret {
     /// The account: payments are bound to it.
+    #[serde(deserialize_with = "client_id")]
     pub client_id: String,
     /// Proves to be the client.
     pub client_secret: SecretString,
     /// Of the endpoint that the webhooks come to; each signature covers it.
     #[serde(default)]
     pub webhook_id: String,
+}
+
+/// The same: two placeholders would be one account.
+fn client_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let id = String::deserialize(deserializer)?;
+    let is_one = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_one { Ok(id) } else { Err(D::Error::custom("no id of a client")) }
 }
 
 /// A tenant's secret for the gateway that something goes through.
@@ -266,5 +274,25 @@ fn failure(name: &str, error: &SdkError<GetSecretValueError>) -> SecretError {
             SecretError::Unavailable { name, reason }
         }
         _ => SecretError::Refused { name, reason },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_placeholder_is_no_account() {
+        let read = |id: &str| serde_json::from_value::<PayPalSecret>(json!({ "client_id": id, "client_secret": "s" }));
+        for bad in ["", " ", "\t\n", "AY x", "AY\u{a0}"] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(read("AYSq3RDGsmBLJE-otTkBtM_jBRd1").unwrap().client_id, "AYSq3RDGsmBLJE-otTkBtM_jBRd1");
+        for bad in ["", "acct", " acct_1"] {
+            let secret = json!({ "account": bad, "secret_key": "s" });
+            assert!(serde_json::from_value::<StripeSecret>(secret).is_err(), "{bad:?}");
+        }
     }
 }

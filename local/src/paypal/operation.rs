@@ -118,7 +118,7 @@ pub(super) fn execute(
         }
         ("GET", ["v1", "payments", "payouts", id]) => payout::read(state, call, id),
         ("GET", ["v1", "payments", "payouts-item", id]) => item::read(state, account, id),
-        ("GET", ["v2", "checkout", "orders", id]) => order::read(state, account, id, true),
+        ("GET", ["v2", "checkout", "orders", id]) => order::read(state, clock, account, id, true),
         ("GET", ["v2", "payments", "captures", id]) => {
             capture::find(state, account, id).map(|capture| capture::view(state, capture, true))
         }
@@ -145,10 +145,10 @@ fn nothing(call: &Call) -> Result<(), ApiError> {
 }
 
 /// What was made under an id before, as it is now.
-pub(super) fn replay(state: &State, call: &Call, rule: Rule, made: &str) -> Result<Answer, ApiError> {
+pub(super) fn replay(state: &State, clock: &Clock, call: &Call, rule: Rule, made: &str) -> Result<Answer, ApiError> {
     let account = call.account.as_str();
     let body = match rule {
-        Rule::Order | Rule::Capture => order::read(state, account, made, call.representation),
+        Rule::Order | Rule::Capture => order::read(state, clock, account, made, call.representation),
         Rule::Refund => refund::read(state, account, made, call.representation),
         Rule::SetupToken => vault::read_setup(state, account, made),
         Rule::PaymentToken => vault::read_token(state, account, made),

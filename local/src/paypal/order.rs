@@ -1,5 +1,7 @@
 //! Orders: charged at once where a vaulted method pays, else approved by the payer and captured.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::clock::{Clock, Time};
@@ -11,6 +13,9 @@ use super::operation::{Answer, Call};
 use super::schema::{self, text};
 use super::vault::Chargeable;
 use super::{State, capture, link, new_id, refund, shapes, time_text};
+
+/// An order that no payer has approved is forgotten after this.
+const WAITS: Duration = Duration::from_hours(3);
 
 /// How far an order is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +39,14 @@ pub(super) struct Order {
     context: Value,
     created: Time,
     updated: Time,
+}
+
+impl Order {
+    /// Whether PayPal still knows it.
+    fn is_there(&self, now: Time) -> bool {
+        let waits = matches!(self.status, OrderStatus::Created | OrderStatus::PayerActionRequired);
+        !waits || now < self.created.plus(WAITS)
+    }
 }
 
 /// A purchase unit.
@@ -223,12 +236,13 @@ fn check_initiator(body: &Value, units: usize) -> Result<(), ApiError> {
 }
 
 /// An order of the account.
-fn find(state: &State, account: &str, id: &str) -> Result<Order, ApiError> {
-    state.orders.get(id).filter(|order| order.account == account).cloned().ok_or_else(ApiError::missing)
+fn find(state: &State, clock: &Clock, account: &str, id: &str) -> Result<Order, ApiError> {
+    let found = state.orders.get(id).filter(|order| order.account == account && order.is_there(clock.now()));
+    found.cloned().ok_or_else(ApiError::missing)
 }
 
-pub(super) fn read(state: &State, account: &str, id: &str, whole: bool) -> Result<Value, ApiError> {
-    Ok(view(state, &find(state, account, id)?, whole))
+pub(super) fn read(state: &State, clock: &Clock, account: &str, id: &str, whole: bool) -> Result<Value, ApiError> {
+    Ok(view(state, &find(state, clock, account, id)?, whole))
 }
 
 /// `POST …/capture`.
@@ -238,7 +252,7 @@ pub(super) fn capture(state: &mut State, clock: &Clock, call: &Call, id: &str) -
     if !violations.is_empty() {
         return Err(ApiError::schema(&violations));
     }
-    let mut order = find(state, &call.account, id)?;
+    let mut order = find(state, clock, &call.account, id)?;
     let source = body.get("payment_source");
     if source.is_some() && call.request_id.is_none() {
         return Err(ApiError::issue("PAYPAL_REQUEST_ID_REQUIRED"));
@@ -261,7 +275,7 @@ pub(super) fn capture(state: &mut State, clock: &Clock, call: &Call, id: &str) -
 
 /// The payer approves an order that waits for that; where they go then.
 pub(super) fn approve(state: &mut State, clock: &Clock, id: &str, method: Chargeable) -> Option<Option<String>> {
-    let order = state.orders.get_mut(id)?;
+    let order = state.orders.get_mut(id).filter(|order| order.is_there(clock.now()))?;
     if !matches!(order.status, OrderStatus::Created | OrderStatus::PayerActionRequired) {
         return None;
     }

@@ -138,7 +138,7 @@ impl PayPal {
                 Verdict::Execute => {}
                 Verdict::StillRunning => return refused(conflict(Some(*rule))),
                 Verdict::Made(made) => {
-                    let answer = operation::replay(&self.state(), &call, *rule, &made);
+                    let answer = operation::replay(&self.state(), &self.clock, &call, *rule, &made);
                     return server::on_its_way(shown(answer, fault.as_ref()), fault, other_amount).await;
                 }
             }

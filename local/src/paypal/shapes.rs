@@ -185,7 +185,14 @@ pub(super) const PAYOUT: Shape = Object(&[
 /// `POST …/cancel` and `…/resend`, which need nothing.
 pub(super) const NOTHING: Shape = Object(&[]);
 
-const CUSTOMER: Field = may("customer", &Object(&[may("id", &Text(1, 22, is_id))]));
+const CUSTOMER: Field = may(
+    "customer",
+    &Object(&[may("id", &Text(1, 22, is_id)), may("merchant_customer_id", &Text(1, 64, is_merchants_id))]),
+);
+
+fn is_merchants_id(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.^*$@#".contains(&byte))
+}
 
 /// `POST /v3/vault/setup-tokens`.
 pub(super) const SETUP_TOKEN: Shape = Object(&[

@@ -32,7 +32,7 @@ enum SetupStatus {
 struct Setup {
     id: String,
     account: String,
-    customer: String,
+    customer: Customer,
     status: SetupStatus,
     /// `payment_source` as it was sent.
     request: Value,
@@ -44,8 +44,16 @@ struct Setup {
 struct Token {
     id: String,
     account: String,
-    customer: String,
+    customer: Customer,
     method: Chargeable,
+}
+
+/// Whose a token is, by PayPal's id and by the merchant's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Customer {
+    id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    merchant_customer_id: Option<String>,
 }
 
 /// What can be charged.
@@ -114,7 +122,10 @@ pub(super) fn create_setup(state: &mut State, call: &Call) -> Result<Answer, Api
     let setup = Setup {
         id: new_id(17),
         account: call.account.clone(),
-        customer: text(&call.body, "/customer/id").map_or_else(|| new_id(10), str::to_owned),
+        customer: Customer {
+            id: text(&call.body, "/customer/id").map_or_else(|| new_id(10), str::to_owned),
+            merchant_customer_id: text(&call.body, "/customer/merchant_customer_id").map(str::to_owned),
+        },
         status: if asks { SetupStatus::PayerActionRequired } else { SetupStatus::Created },
         request: source,
         method: None,
@@ -149,7 +160,7 @@ fn setup_view(state: &State, setup: &Setup) -> Value {
         _ => {}
     }
     let source = setup.method.as_ref().map_or(&setup.request, |method| &method.view);
-    json!({ "id": setup.id, "status": setup.status, "customer": { "id": setup.customer }, "payment_source": source,
+    json!({ "id": setup.id, "status": setup.status, "customer": setup.customer, "payment_source": source,
             "links": links })
 }
 
@@ -196,14 +207,15 @@ fn tell(state: &mut State, clock: &Clock, account: &str, event: &'static str, re
 fn token_view(state: &State, token: &Token) -> Value {
     let path = format!("/v3/vault/payment-tokens/{}", token.id);
     let links = [link(&state.base, &path, "self", "GET"), link(&state.base, &path, "delete", "DELETE")];
-    json!({ "id": token.id, "customer": { "id": token.customer }, "payment_source": token.method.view, "links": links })
+    json!({ "id": token.id, "customer": token.customer, "payment_source": token.method.view, "links": links })
 }
 
 pub(super) fn read_token(state: &State, account: &str, id: &str) -> Result<Value, ApiError> {
     let stored = state.vault.tokens.get(id).filter(|token| token.account == account).cloned();
     let shared = || {
         let method = Chargeable::test(id)?;
-        Some(Token { id: id.to_owned(), account: account.to_owned(), customer: "test_payer".to_owned(), method })
+        let customer = Customer { id: "test_payer".to_owned(), merchant_customer_id: None };
+        Some(Token { id: id.to_owned(), account: account.to_owned(), customer, method })
     };
     let token = stored.or_else(shared).ok_or_else(ApiError::missing)?;
     Ok(token_view(state, &token))
@@ -220,7 +232,7 @@ pub(super) fn list(state: &State, call: &Call) -> Result<Value, ApiError> {
     }
     let (page, size) =
         (call.number("page", 1, 1_000).map_err(refused)?, call.number("page_size", 5, 1_000).map_err(refused)?);
-    let owned = |token: &&Token| token.account == call.account && token.customer == *customer;
+    let owned = |token: &&Token| token.account == call.account && token.customer.id == *customer;
     let tokens: Vec<&Token> = state.vault.tokens.values().filter(owned).collect();
     let shown = tokens.iter().skip((page - 1).saturating_mul(size)).take(size);
     let shown: Vec<Value> = shown.map(|token| token_view(state, token)).collect();

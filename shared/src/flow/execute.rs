@@ -80,7 +80,9 @@ pub async fn execute_due(app: &App, invocation: &Invocation, due: &Due) -> Resul
             invoice: ready.invoice.as_ref(),
             method: ready.method.as_ref(),
             account: ready.keys.as_ref().map(Keys::account),
-            amount_refusal: amount_refusal(ready.schedule.payment_method.gateway(), ready.schedule.money()),
+            amount_refusal: ready.invoice.as_ref().and_then(|invoice| {
+                amount_refusal(ready.schedule.payment_method.gateway(), invoice.kind, ready.schedule.money())
+            }),
             today: now.date_in(&ready.settings.zone()),
         };
         let done = match decide_due(&ready.schedule, &facts) {

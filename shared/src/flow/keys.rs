@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::bounds;
 use crate::clock::Time;
 use crate::gateway::{Answer, Found, Labels, Outcome, SeenDisputes, SeenRefund, Trouble, paypal, stripe};
+use crate::model::invoice::Kind;
 use crate::model::movement::Movement;
 use crate::model::payment::Gateway;
 use crate::money::Money;
@@ -121,11 +122,14 @@ pub(super) fn may_be_given_up(now: Time, movement: Movement<'_>) -> bool {
         && retry::failure_is_final(now, movement.progress().send_until)
 }
 
-/// What the gateway says against the amount of a payment.
-pub(super) fn amount_refusal(gateway: Gateway, money: Money) -> Option<String> {
-    match gateway {
-        Gateway::Stripe => stripe::amount::to_wire(money).err().map(|error| format!("{error}.")),
-        Gateway::Paypal => paypal::amount::to_wire(money).err().map(|error| format!("{error}.")),
+/// What the gateway says against the amount of a payment of such an invoice.
+pub(super) fn amount_refusal(gateway: Gateway, kind: Kind, money: Money) -> Option<String> {
+    match (gateway, kind) {
+        (Gateway::Stripe, _) => stripe::amount::to_wire(money).err().map(|error| format!("{error}.")),
+        (Gateway::Paypal, Kind::Receivable) => paypal::amount::to_wire(money).err().map(|error| format!("{error}.")),
+        (Gateway::Paypal, Kind::Payable) => {
+            paypal::amount::payout_to_wire(money).err().map(|error| format!("{error}."))
+        }
     }
 }
 
@@ -133,7 +137,8 @@ pub(super) fn amount_refusal(gateway: Gateway, money: Money) -> Option<String> {
 pub(super) fn refund_refusal(gateway: Gateway, money: Money) -> Option<String> {
     match gateway {
         Gateway::Stripe => stripe::amount::refund_to_wire(money).err().map(|error| format!("{error}.")),
-        Gateway::Paypal => amount_refusal(gateway, money),
+        // Only what customers have paid is refunded.
+        Gateway::Paypal => amount_refusal(gateway, Kind::Receivable, money),
     }
 }
 

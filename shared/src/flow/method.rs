@@ -9,6 +9,7 @@ use super::schedule::wake;
 use super::{Invocation, Stop, require};
 use crate::app::App;
 use crate::bounds;
+use crate::gateway::paypal::method::Holder;
 use crate::gateway::{KnownMethod, MethodError, Trouble};
 use crate::id::MethodId;
 use crate::model::audit::{Audited, GENESIS};
@@ -164,24 +165,28 @@ async fn at_paypal(
     secret: &PayPalSecret,
 ) -> Result<(KnownMethod, String), MethodError> {
     let time = || invocation.gateway_time(app).ok_or(MethodError::Gateway(Trouble::Unreachable));
-    let found = match app.paypal.read_method(secret, &order.reference, time()?).await {
-        Err(MethodError::NotUsable(_)) => app.paypal.set_up_method(secret, &order.reference, time()?).await?,
+    let holder = Holder::of(invocation.tenant(), &order.owner);
+    let found = match app.paypal.read_method(secret, &holder, &order.reference, time()?).await {
+        Err(MethodError::NotUsable(_)) => app.paypal.set_up_method(secret, &holder, &order.reference, time()?).await?,
         found => found?,
     };
     let customer = found.customer.clone().unwrap_or_default();
     Ok((found, customer))
 }
 
-/// The method that the gateway knows by its id.
+/// The method as its gateway has it now.
 pub(super) async fn read_known(
     app: &App,
     keys: &Keys,
-    reference: &str,
+    method: &Method,
     timeout: Duration,
 ) -> Result<KnownMethod, MethodError> {
     match keys {
-        Keys::Stripe(secret) => app.stripe.read_method(secret, reference, timeout).await,
-        Keys::Paypal(secret) => app.paypal.read_method(secret, reference, timeout).await,
+        Keys::Stripe(secret) => app.stripe.read_method(secret, &method.reference, timeout).await,
+        Keys::Paypal(secret) => {
+            let holder = Holder::of(&method.tenant_id, &method.owner);
+            app.paypal.read_method(secret, &holder, &method.reference, timeout).await
+        }
     }
 }
 

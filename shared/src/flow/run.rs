@@ -86,6 +86,8 @@ pub struct Executor {
     /// The clients and the configuration.
     pub app: App,
     rate: Arc<Rate>,
+    /// Of payouts at PayPal, which takes fewer of those.
+    payout_rate: Arc<Rate>,
     /// Payments at work.
     at_work: Arc<Semaphore>,
 }
@@ -164,10 +166,11 @@ impl Executor {
     /// With the rate and concurrency of the configuration.
     #[must_use]
     pub fn new(app: App) -> Self {
-        let rate =
-            Arc::new(RateLimiter::hashmap(Quota::per_second(app.config.gateway_rate).allow_burst(NonZeroU32::MIN)));
+        let rate = |rate| Arc::new(RateLimiter::hashmap(Quota::per_second(rate).allow_burst(NonZeroU32::MIN)));
+        let payouts = NonZeroU32::new(bounds::PAYPAL_PAYOUT_RATE).unwrap_or(NonZeroU32::MIN);
+        let (payout_rate, rate) = (rate(app.config.gateway_rate.min(payouts)), rate(app.config.gateway_rate));
         let at_work = Arc::new(Semaphore::new(app.config.executor_concurrency));
-        Self { app, rate, at_work }
+        Self { app, rate, payout_rate, at_work }
     }
 
     /// Everything: all shards side by side, so that none waits for a tenant whose rate is used up, and recovery.
@@ -280,7 +283,10 @@ impl Executor {
     /// When one may start: by the rate of its gateway account, and by how many are at work; `None`: not in this run.
     async fn turn(&self, run: &Run, due: &Due) -> Option<OwnedSemaphorePermit> {
         let account = self.account(due).await;
-        while let Err(not_yet) = self.rate.check_key(&account) {
+        // What names no method there is a payout, or is as good as one: for the rate only.
+        let is_payout = gateway(due) == Gateway::Paypal && due.payment_method_id.is_none();
+        let rate = if is_payout { &self.payout_rate } else { &self.rate };
+        while let Err(not_yet) = rate.check_key(&account) {
             let wait = not_yet.wait_time_from(DefaultClock::default().now());
             if !run.is_open(self.app.clock.now().plus(wait)) {
                 return None;

@@ -125,6 +125,29 @@ async fn an_order_without_a_vaulted_method_waits_for_its_payer() {
 }
 
 #[tokio::test]
+async fn an_order_that_no_payer_approves_is_forgotten_after_three_hours() {
+    let api = Api::start().await;
+    let mut waits = charge("");
+    waits.as_object_mut().unwrap().remove("payment_source");
+    let create = async |id: &str| {
+        let (_, order) = api.post("/v2/checkout/orders", Some(id), &waits).await;
+        order["id"].as_str().unwrap().to_owned()
+    };
+    let (forgotten, approved) = (create("1").await, create("2").await);
+    let read = async |id: &str| api.get(&format!("/v2/checkout/orders/{id}")).await;
+    api.clock.advance(Duration::from_secs(3 * 3600 - 1));
+    assert!(api.paypal.approve_order(&approved, "paypal_ok"));
+    assert_eq!(read(&forgotten).await.0, 200);
+    api.clock.advance(Duration::from_secs(1));
+    assert_eq!(refusal(&read(&forgotten).await), (404, "INVALID_RESOURCE_ID"));
+    assert!(!api.paypal.approve_order(&forgotten, "paypal_ok"));
+    let capture = api.post(&format!("/v2/checkout/orders/{forgotten}/capture"), Some("a"), &json!({})).await;
+    assert_eq!(capture.0, 404);
+    assert_eq!(api.post("/v2/checkout/orders", Some("1"), &waits).await.0, 404);
+    assert_eq!(read(&approved).await.1["status"], "APPROVED");
+}
+
+#[tokio::test]
 async fn an_invoice_is_paid_once_where_the_account_says_so() {
     let api = Api::start().await;
     api.pay("1", "card_declined").await;

@@ -7,7 +7,7 @@ const TOKENS: &str = "/v3/vault/payment-tokens";
 
 fn setup() -> Value {
     let urls = json!({ "return_url": "https://example.com/back", "cancel_url": "https://example.com/no" });
-    json!({ "customer": { "id": "customer_1" },
+    json!({ "customer": { "id": "customer_1", "merchant_customer_id": "m-1" },
             "payment_source": { "paypal": { "usage_type": "MERCHANT", "experience_context": urls } } })
 }
 
@@ -44,7 +44,8 @@ async fn an_approved_setup_token_becomes_a_payment_token_that_can_be_charged() {
     assert_eq!(api.get(&format!("{SETUPS}/{id}")).await.1["status"], "APPROVED");
 
     let (status, token) = api.post(TOKENS, Some("2"), &of(id)).await;
-    assert_eq!((status, &token["customer"]["id"]), (201, &json!("customer_1")));
+    let customer = json!({ "id": "customer_1", "merchant_customer_id": "m-1" });
+    assert_eq!((status, &token["customer"], &made["customer"]), (201, &customer, &customer));
     assert_eq!(token["payment_source"]["paypal"]["email_address"], "payer@example.com");
     assert_eq!(api.post(TOKENS, Some("2"), &of(id)).await, (200, token.clone()));
     assert_eq!(refusal(&api.post(TOKENS, Some("3"), &of(id)).await), (422, "TOKEN_EXPIRED"));

@@ -56,7 +56,8 @@ impl Read {
             invoice,
             method: self.method.as_ref(),
             account: self.keys.as_ref().map(Keys::account),
-            amount_refusal: invoice.and_then(|invoice| amount_refusal(self.payment_method.gateway(), invoice.money())),
+            amount_refusal: invoice
+                .and_then(|invoice| amount_refusal(self.payment_method.gateway(), invoice.kind, invoice.money())),
             today: app.clock.now().date_in(&self.settings.zone()),
         }
     }

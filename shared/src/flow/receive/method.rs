@@ -53,7 +53,7 @@ pub(super) async fn receive(
 /// What the gateway shows of it now: a card that was replaced has another end.
 async fn renewed(app: &App, invocation: &Invocation, arrival: &Arrival, before: &Method) -> Result<Method, Stop> {
     let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
-    match read_known(app, &arrival.keys, &before.reference, timeout).await {
+    match read_known(app, &arrival.keys, before, timeout).await {
         Ok(known) => Ok(Method {
             brand: known.brand,
             last4: known.last4,

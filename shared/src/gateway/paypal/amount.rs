@@ -12,6 +12,9 @@ const OFFERED: [&str; 24] = [
 ];
 /// Those that it takes no decimals of, although ISO 4217 gives two of them hundredths.
 const WHOLE: [&str; 3] = ["HUF", "JPY", "TWD"];
+/// Those that no account holds a balance in, and that no payout can be made in
+/// (developer.paypal.com/docs/payouts/standard/reference/error-codes, `NON_HOLDING_CURRENCY`).
+const NOT_HELD: [&str; 3] = ["BRL", "MYR", "THB"];
 /// Characters of an amount that it takes at most.
 const LENGTH: usize = 32;
 
@@ -21,6 +24,9 @@ pub enum AmountError {
     /// Not one of PayPal's currencies.
     #[error("PayPal does not take {0}")]
     NotOffered(Currency),
+    /// Customers can pay in it, and nobody can be paid in it.
+    #[error("PayPal makes no payouts in {0}")]
+    NotHeld(Currency),
     /// It would have to be rounded.
     #[error("PayPal takes {0} in whole units only")]
     TooFine(Currency),
@@ -46,6 +52,17 @@ pub fn to_wire(money: Money) -> Result<String, AmountError> {
         return Ok(amount.to_string());
     }
     if amount.fract().is_zero() { Ok(amount.trunc().to_string()) } else { Err(AmountError::TooFine(currency)) }
+}
+
+/// The text that PayPal is sent for a payout of `money`, which comes from a balance.
+///
+/// # Errors
+/// [`AmountError`].
+pub fn payout_to_wire(money: Money) -> Result<String, AmountError> {
+    if NOT_HELD.contains(&money.currency.code()) {
+        return Err(AmountError::NotHeld(money.currency));
+    }
+    to_wire(money)
 }
 
 /// What a text of PayPal's in `code` means; `None` when it is no amount that we could have sent.
@@ -104,6 +121,16 @@ mod tests {
             assert!(matches!(to_wire(money(50_000, code)), Err(AmountError::NotOffered(_))), "{code}");
             assert_eq!(from_wire("500", code), None, "{code}");
         }
+    }
+
+    #[test]
+    fn customers_pay_in_currencies_that_no_payout_is_made_in() {
+        for code in ["BRL", "MYR", "THB"] {
+            assert!(to_wire(money(50_000, code)).is_ok(), "{code}");
+            assert!(matches!(payout_to_wire(money(50_000, code)), Err(AmountError::NotHeld(_))), "{code}");
+        }
+        assert_eq!(payout_to_wire(money(50_000, "HUF")).as_deref(), Ok("500"));
+        assert!(matches!(payout_to_wire(money(50_050, "HUF")), Err(AmountError::TooFine(_))));
     }
 
     #[test]

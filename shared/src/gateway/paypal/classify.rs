@@ -82,6 +82,13 @@ pub(super) fn asks_customer(reply: &Reply) -> bool {
     decisive(ORDER, &reply.error()) == Some(Meaning::Action)
 }
 
+/// The word by which PayPal refuses what only the operator can put right: the request, or what the account may do.
+pub(super) fn rejected(reply: &Reply) -> Option<String> {
+    let error = reply.error();
+    let is_said = matches!(reply.status, 400 | 403 | 422) && decisive(ORDER, &error) == Some(Meaning::Rejected);
+    error.code().filter(|_| is_said)
+}
+
 /// Whether an error has this word.
 pub(super) fn says(reply: &Reply, word: &str) -> bool {
     reply.error().words().any(|said| said == word)

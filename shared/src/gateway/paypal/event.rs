@@ -23,7 +23,8 @@ pub struct PayPalEvent {
     pub told: Told,
 }
 
-/// Reads an event; `None`: it is none, or its object is not what its type says.
+/// Reads an event; `None`: it is none. One whose object can't be read tells nothing: an account may do other business
+/// over an older API, and delivered again it would be no better. What is ours is found without it.
 #[must_use]
 pub fn parse(body: &[u8], now: Time) -> Option<PayPalEvent> {
     let event: Event<'_> = serde_json::from_slice(body).ok()?;
@@ -31,12 +32,11 @@ pub fn parse(body: &[u8], now: Time) -> Option<PayPalEvent> {
         return None;
     }
     let created_at = event.create_time.as_deref().and_then(|text| text.parse().ok()).unwrap_or(now);
-    Some(PayPalEvent {
-        told: told(&event.event_type, event.resource?.get(), created_at)?,
-        id: event.id,
-        kind: event.event_type,
-        created_at,
-    })
+    let told = event.resource.and_then(|resource| told(&event.event_type, resource.get(), created_at));
+    if told.is_none() {
+        tracing::warn!(event = event.id, kind = event.event_type, "an event's object can't be read; it tells nothing");
+    }
+    Some(PayPalEvent { told: told.unwrap_or(Told::Nothing), id: event.id, kind: event.event_type, created_at })
 }
 
 fn object<T: DeserializeOwned>(resource: &str) -> Option<T> {

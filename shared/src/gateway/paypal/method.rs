@@ -1,7 +1,8 @@
 //! Payment methods at PayPal: tokens in its vault (developer.paypal.com/docs/api/payment-tokens/v3).
 //!
-//! A setup token, which the customer has approved, becomes a payment token, which orders are paid with. Numbers never
-//! pass through here, and e-mail addresses leave it masked.
+//! A setup token, which the customer has approved, becomes a payment token, which orders are paid with. Tenants may share
+//! an account: what was set up for one owner carries a mark of it, and is nobody else's. Numbers never pass through here,
+//! and e-mail addresses leave it masked.
 
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use super::object::{Card, Token, Wallet};
 use super::transport::{Budget, Reply, Request, segment};
 use super::{PayPal, classify};
 use crate::gateway::{KnownMethod, MethodError, NextAction, Trouble};
-use crate::model::method::MethodKind;
+use crate::id::{TenantId, ours};
+use crate::model::method::{MethodKind, Owner};
 use crate::secrets::PayPalSecret;
 
 /// A setup that waits for its customer.
@@ -24,6 +26,27 @@ pub struct Setup {
     pub next_action: Option<NextAction>,
 }
 
+/// Whose a method is, as PayPal keeps it: the same for a tenant's owner each time, and it says nothing of either.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder(String);
+
+impl Holder {
+    /// Of a tenant's owner.
+    #[must_use]
+    pub fn of(tenant: &TenantId, owner: &Owner) -> Self {
+        Self(ours("", &["holder", tenant.as_str(), &owner.to_string()]))
+    }
+
+    /// Refuses what was set up for somebody else. What carries no mark was not set up here, and is whose it is first.
+    fn check(&self, token: &Token) -> Result<(), MethodError> {
+        let mark = token.customer.as_ref().and_then(|customer| customer.merchant_customer_id.as_ref());
+        if mark.is_none_or(|mark| *mark == self.0) {
+            return Ok(());
+        }
+        Err(MethodError::NotUsable("It was set up at PayPal for somebody else.".to_owned()))
+    }
+}
+
 impl PayPal {
     /// Begins the setup of a customer's PayPal account. `key` tells this setup from others.
     ///
@@ -32,14 +55,15 @@ impl PayPal {
     pub async fn begin_setup(
         &self,
         secret: &PayPalSecret,
+        holder: &Holder,
         return_url: &str,
         cancel_url: &str,
         key: &str,
         timeout: Duration,
     ) -> Result<Setup, MethodError> {
         let context = json!({ "return_url": return_url, "cancel_url": cancel_url });
-        let body = json!({ "payment_source": { "paypal":
-            { "usage_type": "MERCHANT", "experience_context": context } } });
+        let source = json!({ "paypal": { "usage_type": "MERCHANT", "experience_context": context } });
+        let body = json!({ "customer": { "merchant_customer_id": holder.0 }, "payment_source": source });
         let request = Request::post("/v3/vault/setup-tokens", &body, Some(key));
         let reply = self.ask(secret, &request, timeout).await?;
         let token: Token = object(&reply, "the setup")?;
@@ -49,16 +73,18 @@ impl PayPal {
     /// Makes the payment token of a setup token that its customer has approved. Done again, it is the same token.
     ///
     /// # Errors
-    /// [`MethodError::NotUsable`] while the customer is not done.
+    /// [`MethodError::NotUsable`] while the customer is not done, and for another holder.
     pub async fn set_up_method(
         &self,
         secret: &PayPalSecret,
+        holder: &Holder,
         setup: &str,
         timeout: Duration,
     ) -> Result<KnownMethod, MethodError> {
         let path = format!("/v3/vault/setup-tokens/{}", segment(setup));
         let reply = self.ask(secret, &Request::get(&path), timeout).await?;
         let token: Token = object(&reply, setup)?;
+        holder.check(&token)?;
         if !["APPROVED", "VAULTED", "TOKENIZED"].contains(&token.status.as_str()) {
             let status = token.status.to_ascii_lowercase();
             return Err(MethodError::NotUsable(format!("The setup is not finished: it is {status} at PayPal.")));
@@ -67,7 +93,7 @@ impl PayPal {
         // A lost answer is asked for again under the same id.
         let key = format!("token-{}", segment(setup));
         let reply = self.ask(secret, &Request::post("/v3/vault/payment-tokens", &body, Some(&key)), timeout).await?;
-        known(object(&reply, setup)?)
+        known(object(&reply, setup)?, holder)
     }
 
     /// Reads a payment token.
@@ -77,11 +103,12 @@ impl PayPal {
     pub async fn read_method(
         &self,
         secret: &PayPalSecret,
+        holder: &Holder,
         method: &str,
         timeout: Duration,
     ) -> Result<KnownMethod, MethodError> {
         let reply = self.ask(secret, &Request::get(&path(method)), timeout).await?;
-        known(object(&reply, method)?)
+        known(object(&reply, method)?, holder)
     }
 
     /// Deletes a payment token. One that is gone is deleted.
@@ -117,6 +144,12 @@ fn object<T: serde::de::DeserializeOwned>(reply: &Reply, reference: &str) -> Res
 }
 
 fn refused(reply: &Reply, reference: &str) -> MethodError {
+    if let Some(word) = classify::rejected(reply) {
+        // Asked again, PayPal says the same.
+        return MethodError::NotUsable(format!(
+            "PayPal does not do this for the account ({word}); whoever runs it must have it enabled at PayPal."
+        ));
+    }
     match classify::trouble(reply) {
         Trouble::Rejected => {
             MethodError::NotUsable(format!("PayPal does not know {reference} as usable in this account."))
@@ -125,8 +158,9 @@ fn refused(reply: &Reply, reference: &str) -> MethodError {
     }
 }
 
-fn known(token: Token) -> Result<KnownMethod, MethodError> {
-    let customer = token.customer.map(|customer| customer.id);
+fn known(token: Token, holder: &Holder) -> Result<KnownMethod, MethodError> {
+    holder.check(&token)?;
+    let customer = token.customer.and_then(|customer| customer.id);
     let known = |kind| KnownMethod {
         reference: token.id.clone(),
         customer: customer.clone(),
@@ -172,7 +206,15 @@ mod tests {
     use crate::gateway::paypal::stub::{Stub, TIMEOUT, clock, secret};
 
     fn token(json: serde_json::Value) -> Result<KnownMethod, MethodError> {
-        known(serde_json::from_value(json).unwrap())
+        known(serde_json::from_value(json).unwrap(), &holder())
+    }
+
+    fn owner(customer: &str) -> Owner {
+        Owner::Customer(customer.parse().unwrap())
+    }
+
+    fn holder() -> Holder {
+        Holder::of(&"acme".parse().unwrap(), &owner("globex"))
     }
 
     #[tokio::test]
@@ -196,19 +238,85 @@ mod tests {
             _ => None,
         });
         let paypal = stub.paypal(&clock());
-        let begun = paypal.begin_setup(&secret(), "https://a", "https://b", "setup-1", TIMEOUT).await.unwrap();
+        let begun =
+            paypal.begin_setup(&secret(), &holder(), "https://a", "https://b", "setup-1", TIMEOUT).await.unwrap();
         assert_eq!(begun.reference, "SET1");
         assert!(matches!(begun.next_action, Some(NextAction::ApprovalUrl(_))));
-        let method = paypal.set_up_method(&secret(), "SET1", TIMEOUT).await.unwrap();
+        let method = paypal.set_up_method(&secret(), &holder(), "SET1", TIMEOUT).await.unwrap();
         assert_eq!((method.reference.as_str(), method.brand.as_deref()), ("tok1", Some("j***@example.com")));
         let made = stub.asked().pop().unwrap();
         assert_eq!(made.body["payment_source"]["token"], json!({ "id": "SET1", "type": "SETUP_TOKEN" }));
         assert_eq!(made.header("paypal-request-id"), Some("token-SET1"));
-        let unfinished = paypal.set_up_method(&secret(), "SET2", TIMEOUT).await;
+        let unfinished = paypal.set_up_method(&secret(), &holder(), "SET2", TIMEOUT).await;
         assert!(matches!(unfinished, Err(MethodError::NotUsable(why)) if why.contains("payer_action_required")));
-        assert!(matches!(paypal.read_method(&secret(), "tok9", TIMEOUT).await, Err(MethodError::NotUsable(_))));
+        assert!(matches!(
+            paypal.read_method(&secret(), &holder(), "tok9", TIMEOUT).await,
+            Err(MethodError::NotUsable(_))
+        ));
         assert!(paypal.delete_method(&secret(), "tok1", TIMEOUT).await.is_ok());
         assert!(paypal.delete_method(&secret(), "tok9", TIMEOUT).await.is_ok(), "gone is deleted");
+    }
+
+    #[tokio::test]
+    async fn what_was_set_up_for_one_owner_is_nobody_elses() {
+        let marked = |mark: Option<&Holder>| {
+            let mark = mark.map(|mark| mark.0.clone());
+            let wallet = json!({ "email_address": "jane@example.com" });
+            let customer = json!({ "id": "cust_1", "merchant_customer_id": mark });
+            let stub = Stub::start(move |asked| {
+                let token = json!({ "id": "t1", "status": "APPROVED", "customer": customer, "payment_source": { "paypal": wallet } });
+                asked.line.contains("/v3/vault/").then_some((200, token))
+            });
+            (stub.paypal(&clock()), stub)
+        };
+        let (acme, bobs) = ("acme".parse().unwrap(), "bobs".parse().unwrap());
+        let others = [
+            Holder::of(&acme, &owner("initech")),
+            Holder::of(&bobs, &owner("globex")),
+            Holder::of(&acme, &Owner::Tenant),
+        ];
+        for other in &others {
+            let (paypal, stub) = marked(Some(other));
+            let read = paypal.read_method(&secret(), &holder(), "t1", TIMEOUT).await;
+            assert!(matches!(read, Err(MethodError::NotUsable(_))), "{read:?}");
+            let set_up = paypal.set_up_method(&secret(), &holder(), "t1", TIMEOUT).await;
+            assert!(matches!(set_up, Err(MethodError::NotUsable(_))), "{set_up:?}");
+            assert!(stub.lines().iter().all(|line| line.starts_with("GET ")), "no token is made of it");
+        }
+        for own in [Some(holder()), None] {
+            let (paypal, _stub) = marked(own.as_ref());
+            assert!(paypal.read_method(&secret(), &holder(), "t1", TIMEOUT).await.is_ok());
+            assert!(paypal.set_up_method(&secret(), &holder(), "t1", TIMEOUT).await.is_ok());
+        }
+        let (paypal, stub) = marked(None);
+        paypal.begin_setup(&secret(), &holder(), "https://a", "https://b", "k", TIMEOUT).await.unwrap();
+        let mark = stub.asked().pop().unwrap().body["customer"]["merchant_customer_id"].clone();
+        assert_eq!(mark, json!(holder().0));
+        assert!(mark.as_str().unwrap().len() <= 64 && !mark.as_str().unwrap().contains("acme"));
+    }
+
+    #[tokio::test]
+    async fn what_the_account_may_not_do_is_said_and_not_tried_for_ever() {
+        for (status, word, says_it) in [
+            (403, "NOT_ENABLED_TO_VAULT_PAYMENT_SOURCE", true),
+            (403, "PERMISSION_DENIED", true),
+            (422, "PAYEE_ACCOUNT_RESTRICTED", true),
+            // The key itself, which may have been rotated.
+            (401, "INVALID_ACCOUNT_STATUS", false),
+            (403, "SOMETHING_ELSE", false),
+        ] {
+            let stub = Stub::start(move |asked| {
+                let error = json!({ "name": "NOT_AUTHORIZED", "details": [{ "issue": word }] });
+                asked.line.contains("/v3/vault/").then_some((status, error))
+            });
+            let said = stub.paypal(&clock()).read_method(&secret(), &holder(), "t1", TIMEOUT).await;
+            match said {
+                Err(MethodError::NotUsable(why)) => assert!(says_it && why.contains(word), "{why}"),
+                other => {
+                    assert!(!says_it && matches!(other, Err(MethodError::Gateway(Trouble::KeyRefused))), "{other:?}")
+                }
+            }
+        }
     }
 
     #[test]

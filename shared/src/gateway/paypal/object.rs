@@ -259,7 +259,11 @@ pub(super) struct Token {
 
 #[derive(Deserialize)]
 pub(super) struct Customer {
-    pub id: String,
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Whose it is, in the words of whoever set it up.
+    #[serde(default)]
+    pub merchant_customer_id: Option<String>,
 }
 
 /// What went wrong, by the words of either generation of the API, or of its token service.

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::object::{Capture, Order};
 use super::transport::{Budget, Reply, Request, segment};
 use super::{PayPal, amount, classify};
-use crate::bounds;
 use crate::gateway::{Answer, Found, Outcome, Seen, Trouble};
 use crate::model::payment::Payment;
 use crate::secrets::PayPalSecret;
@@ -81,9 +80,7 @@ impl PayPal {
         };
         match approved(payment, &reply) {
             // In less time its reply would be missed, and then nobody knows what became of it.
-            Some(order) if budget.left().is_some_and(|left| left >= bounds::GATEWAY_TIMEOUT_MIN) => {
-                self.capture(secret, payment, &order, answer, budget).await
-            }
+            Some(order) if budget.is_enough() => self.capture(secret, payment, &order, answer, budget).await,
             _ => answer,
         }
     }

@@ -35,7 +35,7 @@ impl<'a> Unsent<'a> {
 
     fn body(&self) -> Option<Value> {
         let Self { payment, receiver } = self;
-        let value = amount::to_wire(payment.money()).ok()?;
+        let value = amount::payout_to_wire(payment.money()).ok()?;
         let subject: String = payment.frozen.description.chars().take(SUBJECT).collect();
         Some(json!({
             "sender_batch_header": { "sender_batch_id": payment.id, "email_subject": subject },

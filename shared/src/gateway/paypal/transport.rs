@@ -94,16 +94,25 @@ impl<'a> Request<'a> {
 
 /// The time that one call of ours has, however many requests it takes.
 #[derive(Clone, Copy)]
-pub(super) struct Budget(Instant);
+pub(super) struct Budget {
+    until: Instant,
+    /// With less a request that moves money is not worth starting.
+    least: Duration,
+}
 
 impl Budget {
     pub fn of(timeout: Duration) -> Self {
         let now = Instant::now();
-        Self(now.checked_add(timeout).unwrap_or(now))
+        Self { until: now.checked_add(timeout).unwrap_or(now), least: bounds::GATEWAY_TIMEOUT_MIN.min(timeout / 2) }
     }
 
-    pub fn left(self) -> Option<Duration> {
-        self.0.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    fn left(self) -> Option<Duration> {
+        self.until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    }
+
+    /// Whether there is time to hear what becomes of one more request.
+    pub fn is_enough(self) -> bool {
+        self.left().is_some_and(|left| left >= self.least)
     }
 }
 

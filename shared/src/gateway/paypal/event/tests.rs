@@ -130,11 +130,29 @@ fn unknown_types_and_fields_are_fine_and_what_is_no_event_is_not() {
     no("[]");
     no("{}");
     no(r#"{"id":"","event_type":"X","resource":{}}"#);
-    no(r#"{"id":"WH-1","event_type":"PAYMENT.CAPTURE.COMPLETED","resource":{}}"#);
-    no(r#"{"id":"WH-1","event_type":"PAYMENT.CAPTURE.COMPLETED"}"#);
+    no(r#"{"id":"WH-1","event_type":"PAYMENT.CAPTURE.COMPLETED","resource":"#);
     no(&format!(r#"{{"id":"{}","event_type":"X","resource":{{}}}}"#, "x".repeat(256)));
     let untimed = parse(br#"{"id":"WH-1","event_type":"X","create_time":"soon","resource":{}}"#, now()).unwrap();
     assert_eq!(untimed.created_at, now());
+}
+
+#[test]
+fn an_event_whose_object_can_not_be_read_tells_nothing_and_is_not_wanted_again() {
+    // As older APIs have it.
+    let sale = json!({ "id": "8RS", "state": "completed", "amount": { "total": "7.00", "currency": "USD" } });
+    let refund = json!({ "id": "1GF", "amount": { "total": "7.00", "currency": "USD" }, "state": "completed" });
+    for (kind, resource) in [
+        ("PAYMENT.CAPTURE.COMPLETED", sale.clone()),
+        ("PAYMENT.CAPTURE.REFUNDED", refund),
+        ("PAYMENT.CAPTURE.REVERSED", sale),
+        ("PAYMENT.PAYOUTSBATCH.SUCCESS", json!({})),
+        ("CUSTOMER.DISPUTE.CREATED", json!([])),
+        ("CHECKOUT.ORDER.APPROVED", json!(null)),
+    ] {
+        assert!(matches!(event(kind, resource).told, Told::Nothing), "{kind}");
+    }
+    let bare = parse(br#"{"id":"WH-1","event_type":"PAYMENT.CAPTURE.COMPLETED"}"#, now()).unwrap();
+    assert!(matches!(bare.told, Told::Nothing));
 }
 
 #[test]

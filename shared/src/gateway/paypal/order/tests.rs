@@ -140,10 +140,10 @@ async fn a_capture_that_fails_leaves_what_the_order_shows() {
 #[tokio::test]
 async fn no_capture_is_begun_in_too_little_time_to_hear_of_it() {
     let stub = Stub::start(|asked| {
-        std::thread::sleep(std::time::Duration::from_millis(if asked.line.starts_with("GET") { 300 } else { 0 }));
+        std::thread::sleep(std::time::Duration::from_millis(if asked.line.starts_with("GET") { 700 } else { 0 }));
         asked.line.contains("orders").then(|| (200, order("APPROVED", &[])))
     });
-    let timeout = bounds::GATEWAY_TIMEOUT_MIN + std::time::Duration::from_millis(100);
+    let timeout = crate::bounds::GATEWAY_TIMEOUT_MIN + std::time::Duration::from_millis(100);
     let payment = receivable();
     let answer = stub.paypal(&clock()).send(&secret(), Movement::Payment(&payment), Some("ORD1"), timeout).await;
     assert_eq!((answer.outcome, answer.again), (Outcome::Unknown(Trouble::Undecided), true));
