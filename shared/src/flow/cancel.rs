@@ -1,5 +1,6 @@
 //! Canceling a payment or refund at its gateway; it is `canceled` only when the gateway confirms it.
 
+use super::keys::{is_payout, may_be_given_up};
 use super::recover::{account_keys, look_up, touch};
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, reread, settle};
@@ -69,6 +70,10 @@ async fn cancel(app: &App, invocation: &Invocation, movement: Movement<'_>) -> R
     }
     if Sent::found(movement, answer.clone()).mismatch {
         return Err(not_cancelable(movement, "The gateway's object differs from the reservation."));
+    }
+    // Written down only once no send can be under way, it would look by then like a payout that nobody has claimed.
+    if is_payout(movement) && !may_be_given_up(app.clock.now(), movement) {
+        return Err(not_cancelable(movement, "It was sent moments ago; try again in a few minutes."));
     }
     let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
     let Found::Object(answer) = keys.cancel(app, movement, answer, timeout).await else {
