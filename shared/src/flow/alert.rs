@@ -24,7 +24,7 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
             (about_payment, format!("{paid} was executed, and the invoice is void: refund {}.", payment.id))
         }
         AlertKind::Disputed if payment.disputed => (about_payment, format!("{paid} is disputed.")),
-        AlertKind::Disputed => (about_payment, format!("{paid}: the payer's bank asks about it.")),
+        AlertKind::Disputed => (about_payment, format!("{paid}: the payer, or their bank, asks about it.")),
         AlertKind::RefundExecuted => (
             format!("{noun}/{id}"),
             format!("{subject} was believed to have failed, and is {} after all.", movement.status()),
