@@ -1,7 +1,7 @@
 """Plays the stories on what was deployed: started by `deploy`.
 
 Every request goes in by the HTTP API with a signed token, by the function URL, by the schedule or by the queue; what
-comes of it is read through the API, from Stripe's books and from AWS. The first thing that does not hold ends it.
+comes of it is read through the API, from the gateways' books and from AWS. The first thing that does not hold ends it.
 """
 
 import json
@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 import template
 from world import (
-    ACCOUNT, ADMIN, ENDPOINT, ISSUER, OWN_SECRET, SECRET_KEY, STACK, TENANT, VENDOR,
-    absent, aws, call, called, holds, ids, items, kept, key_pair, of_type, outputs, routes, simulator, stack, stripe,
-    token, until, webhook,
+    ACCOUNT, ADMIN, CLIENT_ID, CLIENT_SECRET, ENDPOINT, ISSUER, OWN_SECRET, PAYPAL, SECRET_KEY, STACK, TENANT, VENDOR,
+    absent, aws, call, called, holds, ids, items, kept, key_pair, of_type, outputs, paypal, routes, send, simulator,
+    stack, stripe, token, until, webhook,
 )
 
 SHARDS = 16
@@ -48,9 +48,12 @@ def tenant():
     theirs = stripe("POST", "webhook_endpoints", **{"url": f"{ENDPOINT}/{path}", "enabled_events[]": "*"})["secret"]
     secret = {"account": ACCOUNT, "secret_key": SECRET_KEY, "webhook_secrets": [theirs, OWN_SECRET]}
     aws("secretsmanager").create_secret(Name=f"passerelle/{TENANT}/stripe", SecretString=json.dumps(secret))
+    secret = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "webhook_id": "WH-OF-THE-STORIES"}
+    aws("secretsmanager").create_secret(Name=f"passerelle/{TENANT}/paypal", SecretString=json.dumps(secret))
 
     operator = token("operator", scope="passerelle/operator")
-    settings = {"name": "Northwind", "timezone": "America/New_York", "gateways": {"stripe": {"enabled": True}}}
+    gateways = {"stripe": {"enabled": True}, "paypal": {"enabled": True}}
+    settings = {"name": "Northwind", "timezone": "America/New_York", "gateways": gateways}
     settings["alert_email"] = "ap@example.com"
     answer = call(None, "PUT", "/tenant", settings, bearer=operator)
     holds(is_(answer, 200), "the operator creates the tenant", answer.body)
@@ -68,9 +71,9 @@ def card(reference, customer=None):
     return call(ADMIN, "POST", "/payment-methods", {"gateway": "stripe", "reference": reference, **owner}).status
 
 
-def approved(invoice, amount, customer=None):
+def approved(invoice, amount, customer=None, **vendor):
     """An approved invoice: a vendor's, or a customer's."""
-    who = {"name": "Office Supplies Ltd", "vendor_id": "office-supplies", "stripe_account": VENDOR}
+    who = {"name": "Office Supplies Ltd", "vendor_id": "office-supplies", "stripe_account": VENDOR, **vendor}
     if customer:
         who = {"name": customer, "customer_id": customer}
     kind = "receivable" if customer else "payable"
@@ -156,6 +159,47 @@ def aftermath():
     ]
     final = ["not_resolvable", "not_resolvable", "not_cancelable"]
     holds(found == final, "nobody's word is taken where Stripe's is known: 409", found)
+
+
+def by_paypal():
+    """A customer is charged by PayPal and a vendor paid. What is deployed does not believe whom the simulator's webhooks
+    are signed by: it finds out without them.
+    """
+    method = {"gateway": "paypal", "reference": "paypal_ok", "customer_id": "globex"}
+    answer = call(ADMIN, "POST", "/payment-methods", method)
+    holds(is_(answer, 201, kind="paypal"), "a customer's PayPal account is added: its secret was read", answer.body)
+    order = {**approved("INV-P1", 6_000, "globex"), "payment_method": "paypal"}
+    paid = call("clerk", "POST", "/payments", order, "twelve")
+    holds(is_(paid, 201, status="paid"), "and charged, by an order: 201", paid.body)
+    mistaken = {"payment_id": paid["payment_id"], "payment_method": "stripe"}
+    answer = call(ADMIN, "POST", "/refunds", mistaken, "thirteen")
+    refused = is_(answer, 422, code="payment_mismatch")
+    holds(refused, "it is not refunded as one by Stripe: 422 payment_mismatch", answer.body)
+    answer = call(ADMIN, "POST", "/refunds", {"payment_id": paid["payment_id"], "amount": 1_500}, "fourteen")
+    holds(is_(answer, 201, status="succeeded"), "a part of it is refunded: 201", answer.body)
+    shown = paypal(f"/v2/payments/captures/{paid['payment_id']}")
+    amount = {"currency_code": "USD", "value": "60.00"}
+    same = is_(shown, 200, custom_id=paid["id"], status="PARTIALLY_REFUNDED", amount=amount)
+    holds(same, "PayPal's capture is of that payment, and refunded in part", shown.body)
+
+    order = {**approved("INV-P2", 4_000, paypal_email="vendor@example.com"), "payment_method": "paypal"}
+    begun = call("clerk", "POST", "/payments", order, "fifteen")
+    holds(is_(begun, 202, status="processing"), "a vendor is paid by a payout: 202 processing", begun.body)
+    done = lambda: is_(call("clerk", "GET", f"/payments/{begun['id']}"), 200, status="paid")
+    holds(until(90, done), "which PayPal makes, and shows when the payment is read or swept")
+    batch = paypal(f"/v1/payments/payouts/{begun['payment_id']}")
+    (item,) = batch["items"]
+    same = item["payout_item"]["sender_item_id"] == begun["id"] and item["transaction_status"] == "SUCCESS"
+    holds(same, "PayPal's payout is of that payment", batch.body)
+
+    headers = {"Host": urlsplit(outputs["WebhookUrl"]).netloc, "Content-Type": "application/json"}
+    now = datetime.now(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ")
+    signed = {"Id": "1", "Time": now, "Sig": "AAAA"}
+    headers |= {f"Paypal-Transmission-{name}": value for name, value in signed.items()}
+    headers |= {"Paypal-Auth-Algo": "SHA256withRSA", "Paypal-Cert-Url": f"{PAYPAL}/v1/notifications/certs/CERT-1"}
+    answer = send("POST", f"{ENDPOINT}/webhooks/paypal/{TENANT}", b"{}", headers)
+    refused = is_(answer, 400, code="signature_invalid")
+    holds(refused, "a webhook that PayPal has not signed is refused: 400", answer.body)
 
 
 def lost_reply():
@@ -349,6 +393,7 @@ def books():
     intents = stripe("GET", "payment_intents", **{"limit": 100, "expand[]": "data.latest_charge"})["data"]
     intents = [it for it in intents if it["metadata"].get("tenant_id") == TENANT]
     ours, moved = items("/payments?limit=100"), ("paid", "partially_refunded", "refunded")
+    ours = [it for it in ours if it["payment_method"] == "stripe"]
 
     def theirs(intent):
         charge = intent["latest_charge"] or {}
@@ -362,6 +407,8 @@ def books():
 
     found = {it["invoice_id"]: it["status"] for it in items("/invoices?limit=100")}
     wanted = ["partially_refunded", "scheduled", "approved", "paid", "paid", "paid", "approved", "void"]
+    # Those by PayPal.
+    wanted += ["partially_refunded", "paid"]
     as_left = [found[it] for it in sorted(found)] == wanted
     holds(as_left, f"the {len(found)} invoices are where the stories left them", found)
     trails = {invoice: call(ADMIN, "GET", f"/invoices/{invoice}/audit") for invoice in found}
@@ -399,6 +446,7 @@ strangers()
 tenant()
 webhooks(payments())
 aftermath()
+by_paypal()
 schedule_and_queue(lost_reply())
 the_rest()
 books()

@@ -1,4 +1,4 @@
-"""What the stories are told with: the deployed stack, its API, its webhooks' URL, Stripe, and how they are judged."""
+"""What the stories are told with: the deployed stack and its URLs, the gateways, and how they are judged."""
 
 import base64
 import hashlib
@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 STACK, TENANT, ADMIN = "passerelle", "northwind", "admin@example.com"
-ENDPOINT, STRIPE, ISSUER = (os.environ[name] for name in ("AWS_ENDPOINT_URL", "STRIPE", "ISSUER"))
-# What the simulator has, and knows its owner by.
+ENDPOINT, STRIPE, PAYPAL, ISSUER = (os.environ[name] for name in ("AWS_ENDPOINT_URL", "STRIPE", "PAYPAL", "ISSUER"))
+# What the simulators have, and know their owner by.
 ACCOUNT, VENDOR, SECRET_KEY = "acct_acme", "acct_officesupplies", "sk_test_acme_local_stack"
+CLIENT_ID, CLIENT_SECRET = "client-acme-local-stack", "secret-acme-local-stack"
 # A second signing secret, as while one is rotated: the stories' own.
 OWN_SECRET = "whsec_of_the_stories"
 
@@ -219,6 +220,16 @@ def stripe(method, path, **form):
     data = urlencode(form)
     url = f"{STRIPE}/v1/{path}" + (f"?{data}" if method == "GET" else "")
     answer = send(method, url, data.encode() if method == "POST" else None, {"Authorization": f"Bearer {SECRET_KEY}"})
+    assert answer.status == 200, answer.body
+    return answer
+
+
+def paypal(path):
+    """What PayPal shows the account's owner, past Passerelle."""
+    basic = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
+    form = {"Authorization": f"Basic {basic}", "Content-Type": "application/x-www-form-urlencoded"}
+    granted = send("POST", f"{PAYPAL}/v1/oauth2/token", b"grant_type=client_credentials", form)
+    answer = send("GET", PAYPAL + path, headers={"Authorization": f"Bearer {granted['access_token']}"})
     assert answer.status == 200, answer.body
     return answer
 

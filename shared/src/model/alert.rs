@@ -38,7 +38,7 @@ names! {
         RefundExecuted = "refund_executed_after_all",
         /// A refund that had succeeded came back.
         RefundCameBack = "refund_came_back",
-        /// The payer's bank disputes a payment, or asks about it.
+        /// The payer, or their bank, disputes a payment, or asks about it.
         Disputed = "disputed",
         /// A dispute about a part of a payment was lost.
         DisputeLostInPart = "dispute_lost_in_part",

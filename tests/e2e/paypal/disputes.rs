@@ -12,7 +12,9 @@ async fn an_inquiry_calls_a_person_and_a_claim_stops_refunds_until_it_is_won() {
     let (invoice, payment, capture) = world.paid_by_paypal("paypal_ok").await;
     let dispute = world.stack.paypal.open_dispute(&capture, "MERCHANDISE_OR_SERVICE_NOT_RECEIVED").unwrap();
     assert_eq!(world.paypal_told("CUSTOMER.DISPUTE.CREATED").await, "done");
-    assert_eq!(world.alerts().await, ["disputed"]);
+    let alert = world.admin().get("/alerts").await.unwrap().body["items"][0].clone();
+    assert!(alert["message"].as_str().unwrap().ends_with("the payer, or their bank, asks about it."), "{alert}");
+    assert_eq!(alert["kind"], json!("disputed"));
     assert_eq!(world.payment(&payment).await["disputed"], json!(false), "payer and seller talk about it so far");
 
     assert!(world.stack.paypal.escalate_dispute(&dispute));

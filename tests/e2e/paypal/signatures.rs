@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use local::paypal::fault::{Fault, Kind};
+use local::template::Template;
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize, SigningKey, date_time_ymd};
 use serde_json::{Value, json};
 
@@ -146,6 +147,13 @@ async fn a_certificate_that_nobody_answers_for_or_that_has_ended_proves_nothing(
         let signed = world.stack.paypal.sign(WEBHOOK, world.clock.now(), new);
         let answer = world.post_paypal_webhook(TENANT, signed, new.to_vec()).await;
         assert_eq!(answer.status, status, "{}", answer.body);
+    }
+}
+
+#[test]
+fn in_aws_nobody_but_public_authorities_answers_for_a_certificate() {
+    for function in Template::bundled().unwrap().functions {
+        assert!(!function.environment.iter().any(|(name, _)| name == "PAYPAL_WEBHOOK_CA"), "{}", function.folder);
     }
 }
 
