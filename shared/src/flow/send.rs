@@ -9,6 +9,7 @@ use crate::bounds;
 use crate::gateway::{Answer, Found, NextAction, Outcome, Seen, Trouble, paypal};
 use crate::model::movement::Movement;
 use crate::model::payment::Gateway;
+use crate::money::Money;
 use crate::policy::retry;
 use crate::secrets::Keys;
 use crate::telemetry::metrics::GatewayCall;
@@ -87,7 +88,9 @@ impl Sent {
         self.gateway_code = answer.gateway_code.or(self.gateway_code.take());
         self.rejected = trouble(&answer.outcome).is_some_and(Trouble::is_refusal);
         let begun = answer.begun.as_deref();
-        if answer.seen.as_ref().is_some_and(|seen| !is_ours(movement, seen))
+        let came_back = answer.came_back;
+        let is_it = |seen: &Seen| is_ours(movement, seen) || (came_back && is_rest_of_ours(movement, seen));
+        if answer.seen.as_ref().is_some_and(|seen| !is_it(seen))
             || begun.is_some_and(|begun| !is_our_order(movement, begun))
         {
             self.mismatch = true;
@@ -129,6 +132,15 @@ pub fn is_ours(movement: Movement<'_>, seen: &Seen) -> bool {
     seen.money == Some(movement.money())
         && (carries_ours || is_known || movement.is_external())
         && movement.reference().is_none_or(|reference| reference == seen.reference)
+}
+
+/// Whether what came back of a payment is all that had not been refunded of it.
+fn is_rest_of_ours(movement: Movement<'_>, seen: &Seen) -> bool {
+    let (Movement::Payment(payment), Some(money)) = (movement, seen.money) else { return false };
+    let rest = payment.amount.saturating_sub(payment.refunds.gone());
+    rest > 0
+        && money == Money { amount_minor: rest, currency: payment.currency }
+        && is_ours(movement, &Seen { money: Some(payment.money()), ..seen.clone() })
 }
 
 /// Whether an order is the one of the payment that was reserved.

@@ -125,3 +125,14 @@ async fn a_refund_of_unknown_outcome_that_is_refused_later_has_failed_and_gives_
     assert!(world.paypal_refunds().is_empty());
     assert!(world.alerts().await.contains(&"refund_failed".to_owned()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_payers_bank_takes_back_after_a_refund_in_part_is_the_rest() {
+    let world = World::with_paypal().await;
+    let (invoice, payment, capture) = world.paid_by_paypal("paypal_ok").await;
+    assert_eq!(world.refund("r1", &payment, json!({ "amount": 10_000 })).await.status, 201);
+    assert!(world.stack.paypal.reverse_capture(&capture));
+    assert_eq!(world.paypal_told("PAYMENT.CAPTURE.REVERSED").await, "done");
+    assert_eq!(world.standing(&invoice, &payment).await, both("returned", "partially_refunded"));
+    assert_eq!(world.alerts().await, ["returned_after_refund"]);
+}
