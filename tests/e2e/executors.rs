@@ -32,13 +32,13 @@ async fn many(world: &Arc<World>, count: usize) -> Vec<String> {
     lanes.join_all().await.into_iter().flatten().collect()
 }
 
-fn executor(world: &World, rate: u32) -> Executor {
+pub fn executor(world: &World, rate: u32) -> Executor {
     let mut app = world.stack.app.clone();
     Arc::make_mut(&mut app.config).gateway_rate = rate.try_into().unwrap();
     Executor::new(app)
 }
 
-fn run(world: &World, name: &str) -> Run {
+pub fn run(world: &World, name: &str) -> Run {
     let now = world.clock.now();
     Run { request_id: name.to_owned(), started_at: now, deadline: now.plus(Duration::from_mins(15)) }
 }

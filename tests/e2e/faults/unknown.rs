@@ -148,7 +148,8 @@ async fn after_an_unknown_send_a_success_or_a_decline_under_the_same_key_ends_it
                 let is_new = rail == Rail::PaypalPayout && first == Fault::NothingReached;
                 let expected = if is_new { 202 } else { [201, 402][n] };
                 assert_eq!(answer.status, expected, "{rail:?}, {first:?}, {n}: {}", answer.body);
-                stage.world.clock.advance(Duration::from_mins(2));
+                // A failure of what was stored while its send may be open is believed when that is over.
+                stage.world.clock.advance(Duration::from_mins(3));
                 stage.sweep().await.unwrap();
                 Books::of(&stage.world).await.at_rest();
             }

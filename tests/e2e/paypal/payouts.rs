@@ -8,6 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::both;
+use crate::executors::{executor, run};
 use crate::world::{World, refused};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,4 +226,20 @@ async fn a_scheduled_payout_is_paid_on_its_day() {
     world.execute().await;
     assert_eq!(world.invoice(&invoice).await["status"], json!("paid"));
     assert_eq!(world.payouts().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_payouts_begin_no_faster_than_paypal_takes_them() {
+    let world = World::with_paypal().await;
+    for _ in 0..7 {
+        let invoice = world.payout_to("vendor@example.com").await;
+        let body = json!({ "invoice_id": invoice, "payment_method": "paypal", "scheduled_date": world.in_days(3) });
+        assert_eq!(world.admin().post("/scheduled-payments", &body).await.unwrap().status, 202);
+    }
+    world.clock.advance(Duration::from_hours(4 * 24));
+    let begun = std::time::Instant::now();
+    executor(&world, 100_000).run(&run(&world, "payouts")).await.unwrap();
+    // Six at once, and the seventh in a second: the limit is real time.
+    assert!(begun.elapsed() >= Duration::from_millis(990), "{:?}", begun.elapsed());
+    assert_eq!(world.payouts().len(), 7);
 }
