@@ -95,7 +95,7 @@ async fn what_waits_for_a_person_is_listed_by_its_last_occurrence_and_leaves_whe
         "kind": "insufficient_funds", "severity": "warning", "status": "open", "invoice_id": invoices[0],
         "payment_id": payment, "count": 2, "first_seen": "2026-01-15T14:30:01.000Z",
         "last_seen": "2026-01-15T14:30:06.000Z",
-        "next_action": "Make sure that the method has funds, then pay the invoice again.",
+        "next_action": "Make sure that the method, or for a payout the gateway's balance, has funds; then pay the invoice again.",
     });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&open[0][name], value, "{name} in {}", open[0]);

@@ -31,7 +31,7 @@ pub fn payment(payment: &Payment, next_action: Option<&NextAction>) -> Value {
         "approved_by": payment.approved_by,
         "created_at": payment.created_at,
         "confirmation_number": confirmation::number(&payment.id),
-        "refundable": payment.refundable_minor.max(0),
+        "refundable": refundable(payment),
         "refunded": payment.refunds.refunded(),
         "disputed": payment.disputed,
     });
@@ -53,6 +53,11 @@ pub fn payment(payment: &Payment, next_action: Option<&NextAction>) -> Value {
         }
     }
     view
+}
+
+/// What can still be refunded: nothing of a payout, which its vendor has.
+fn refundable(payment: &Payment) -> i64 {
+    if payment.is_payout() { 0 } else { payment.refundable_minor.max(0) }
 }
 
 /// A scheduled payment, as answered, read and listed.

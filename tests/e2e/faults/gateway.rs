@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::body::Body;
@@ -29,6 +30,8 @@ pub struct Gateway {
     upstream: Arc<OnceLock<String>>,
     http: reqwest::Client,
     listening: Arc<Mutex<Option<JoinHandle<()>>>>,
+    /// What has been connected before connections are refused goes on to be served, but is not answered.
+    is_closed: Arc<AtomicBool>,
 }
 
 impl Gateway {
@@ -43,6 +46,7 @@ impl Gateway {
             upstream: Arc::default(),
             http: reqwest::Client::new(),
             listening: Arc::default(),
+            is_closed: Arc::default(),
         };
         gateway.listen(listener);
         gateway
@@ -56,6 +60,7 @@ impl Gateway {
     /// Takes connections again.
     pub async fn open(&self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
+        self.is_closed.store(false, Ordering::SeqCst);
         self.listen(listener);
     }
 
@@ -86,6 +91,9 @@ impl Gateway {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         let name = format!("{} {}", parts.method, parts.uri.path());
+        if self.is_closed.load(Ordering::SeqCst) {
+            return None;
+        }
         let last = self.wire.is_last_call();
         let effect = self.pass_on(&parts, body.clone());
         let mut reply = if self.rail.is_paypal() {
@@ -95,6 +103,7 @@ impl Gateway {
         };
         if last {
             // The listener goes with its task; the connection with its answer.
+            self.is_closed.store(true, Ordering::SeqCst);
             let listening = self.listening.lock().unwrap().take().unwrap();
             listening.abort();
             let _ = listening.await;

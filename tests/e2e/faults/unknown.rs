@@ -101,8 +101,9 @@ async fn a_send_of_recovery_that_is_refused_leaves_the_payment_unknown() {
             assert_eq!(answer.status, 202, "{what}: {}", answer.body);
             let id = answer.body["id"].as_str().unwrap();
             stage.world.clock.advance(Duration::from_secs(121));
-            // Calls of recovery: look-up, send, and whatever comes after.
-            let plan = (2..=8).map(|call| ((Party::Gateway, call), second.clone())).collect();
+            // Calls of recovery: look-up, send, and whatever comes after; at PayPal the send is the look-up.
+            let first = if rail.is_paypal() { 1 } else { 2 };
+            let plan = (first..=8).map(|call| ((Party::Gateway, call), second.clone())).collect();
             let answer = run(&stage, plan, &read(format!("/payments/{id}"))).await;
             let status = (answer.status, &answer.body["status"]);
             assert_eq!(status, (200, &json!("processing")), "{what}: {}", answer.body);
@@ -120,7 +121,10 @@ async fn a_refused_connection_after_an_unknown_send_leaves_it_unknown_and_before
         let (other, refused) = pay(&mut stage, "k2", 0).await;
         // The first send is lost; at Stripe a look-up is the last thing that is answered.
         let first = if rail.is_paypal() { Fault::LastLost } else { Fault::NothingReached };
-        let plan = from_send(&stage, [(1, first), (2, Fault::LastAnswer)]);
+        let mut plan = from_send(&stage, [(1, first)]);
+        if !rail.is_paypal() {
+            plan.extend(from_send(&stage, [(2, Fault::LastAnswer)]));
+        }
         let answer = run(&stage, plan, &call).await;
         let status = (answer.status, &answer.body["status"]);
         assert_eq!(status, (202, &json!("processing")), "{rail:?}: {}", answer.body);

@@ -13,7 +13,7 @@ async fn an_inquiry_calls_a_person_and_a_claim_stops_refunds_until_it_is_won() {
     let dispute = world.stack.paypal.open_dispute(&capture, "MERCHANDISE_OR_SERVICE_NOT_RECEIVED").unwrap();
     assert_eq!(world.paypal_told("CUSTOMER.DISPUTE.CREATED").await, "done");
     let alert = world.admin().get("/alerts").await.unwrap().body["items"][0].clone();
-    assert!(alert["message"].as_str().unwrap().ends_with("the payer, or their bank, asks about it."), "{alert}");
+    assert!(alert["message"].as_str().unwrap().ends_with("the payer, or the payer's bank, asks about it."), "{alert}");
     assert_eq!(alert["kind"], json!("disputed"));
     assert_eq!(world.payment(&payment).await["disputed"], json!(false), "payer and seller talk about it so far");
 
