@@ -12,7 +12,7 @@ use shared::model::payment::{FailureCode, Gateway, Payment, PaymentStatus};
 use shared::model::refund::{Refund, RefundStatus};
 use shared::model::schedule::{Schedule, ScheduleStatus};
 
-use super::rail::{self, Charge, GivenBack, State};
+use super::ledger::{self, Charge, GivenBack, State};
 use crate::world::{TENANT, World};
 
 /// An alert, as far as it is looked at here.
@@ -99,9 +99,9 @@ impl Books {
                 })
                 .collect(),
             runs: world.items("AGENT_RUNS_TABLE", "tenant_id", TENANT).await.into_iter().map(parse).collect(),
-            charges: rail::charges(world),
-            given_back: rail::given_back(world),
-            refused: rail::refused_at_paypal(world),
+            charges: ledger::charges(world),
+            given_back: ledger::given_back(world),
+            refused: ledger::refused_at_paypal(world),
             invoices,
             trails,
         }

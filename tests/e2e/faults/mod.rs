@@ -4,7 +4,7 @@
 //! [`wire`] stands between an execution and the outside, counts its calls and breaks those that a plan names:
 //! [`dynamodb`] does so inside the SDK's HTTP client, [`gateway`] as a server in front of a gateway. [`execution`]
 //! runs anything under a plan until it answers, is killed or is frozen; [`stage`] has what a flow needs for that;
-//! [`books`] compares both sides afterwards, whichever [`rail`] the money went by. `seeds`, `steps`, `deliveries`, `unknown`, `late` and `races` put paying and refunding through it.
+//! [`books`] compares both sides afterwards, the gateway's as [`ledger`] has them, whichever [`rail`] the money went by. `seeds`, `steps`, `deliveries`, `unknown`, `late` and `races` put paying and refunding through it.
 
 pub mod books;
 mod deliveries;
@@ -12,6 +12,7 @@ pub mod dynamodb;
 pub mod execution;
 pub mod gateway;
 mod late;
+mod ledger;
 mod races;
 pub mod rail;
 mod seeds;

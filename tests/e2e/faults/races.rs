@@ -10,7 +10,8 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::books::Books;
-use super::rail::{RAILS, Rail, given_back};
+use super::ledger::given_back;
+use super::rail::{RAILS, Rail};
 use crate::world::{ADMIN, World, refused};
 
 const MANY: usize = 200;

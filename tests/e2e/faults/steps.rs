@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::books::Books;
 use super::execution::End;
-use super::rail::{RAILS, Rail, State, charges, given_back};
+use super::ledger::{State, charges, given_back};
+use super::rail::{RAILS, Rail};
 use super::stage::{Answered, Call, Stage};
 use super::wire::{Fault, Party, Plan};
 use crate::world::ADMIN;
