@@ -65,9 +65,15 @@ async fn cancel(app: &App, invocation: &Invocation, movement: Movement<'_>) -> R
     let (found, keys) = look_up(app, invocation, movement, keys).await;
     let answer = match found {
         Found::Object(answer) => confirmed(app, invocation, movement, &keys, answer).await?,
-        // The order is not there any more, and we have not captured it.
-        Found::Nothing if movement.order().is_some() && may_be_given_up(app.clock.now(), movement) => {
+        // The order is not there any more, and we have not captured it; or it is not even in our books.
+        Found::Nothing if may_be_given_up(app.clock.now(), movement) => {
             Answer::without_object(Outcome::Canceled, false)
+        }
+        Found::Unanswered(_) if movement.order().is_none() && may_be_given_up(app.clock.now(), movement) => {
+            Answer::without_object(Outcome::Canceled, false)
+        }
+        Found::Nothing | Found::Unanswered(_) if movement.waits_for_customer() => {
+            return Err(not_cancelable(movement, "The gateway does not show it just now; try again in a minute."));
         }
         Found::Nothing | Found::Unanswered(_) => {
             let why =
@@ -80,7 +86,7 @@ async fn cancel(app: &App, invocation: &Invocation, movement: Movement<'_>) -> R
     let case = settle(app, invocation, case, &finding, Pace::Check).await?;
     let movement = case.movement();
     if movement.is_unsettled() && movement.gateway() == Gateway::Paypal {
-        let why = "PayPal takes back only a payout that nobody has claimed; wait for the outcome, or for the refund.";
+        let why = "PayPal takes back only a payout that nobody has claimed, once it is in the books; wait for the outcome, or try again in some minutes.";
         return Err(not_cancelable(movement, why));
     }
     if is_canceled(movement) || movement.is_unsettled() {

@@ -260,7 +260,7 @@ async fn payment_told(
     answer: &Answer,
 ) -> Result<Received, Stop> {
     if about.order().is_some() {
-        return approved(app, invocation, arrival, case, answer).await;
+        return Box::pin(approved(app, invocation, arrival, case, answer)).await;
     }
     let answer = match answer.outcome {
         // That it has come back, a payout says itself; of what a customer paid, only the event does.
@@ -272,7 +272,12 @@ async fn payment_told(
         _ => shown(app, invocation, arrival, about, case.movement()).await?,
     };
     let has_failed = matches!(answer.outcome, Outcome::Declined(_) | Outcome::Canceled);
+    let came_back = answer.came_back;
     let sent = Sent::found(case.movement(), answer);
+    if came_back && sent.mismatch && app.clock.now().since(arrival.created_at) < bounds::EVENT_EARLY {
+        // What was refunded before may not have been told yet.
+        return Err(Stop::Gateway("what came back is another amount than is left"));
+    }
     let movement = case.movement();
     let may_be_under_way =
         movement.may_be_under_way() && !retry::failure_is_final(app.clock.now(), movement.progress().send_until);
@@ -308,7 +313,7 @@ async fn approved(
         let finding = Finding { sent, source: Source::Lookup, action: RunAction::Receive };
         case = settle(app, invocation, case, &finding, Pace::Touch).await?;
     }
-    let recovered = recover(app, invocation, case.movement(), Pace::Touch).await?;
+    let recovered = Box::pin(recover(app, invocation, case.movement(), Pace::Touch)).await?;
     if recovered.case.movement().waits_for_customer() {
         return Err(Stop::Gateway("an order is approved and can't be captured yet"));
     }

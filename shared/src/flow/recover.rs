@@ -83,6 +83,7 @@ pub async fn recover(
     movement: Movement<'_>,
     pace: Pace,
 ) -> Result<Recovered, Stop> {
+    // Each way on is boxed: all of them within one frame, below a webhook's, would be too deep for a thread's stack.
     let case = reread(app, movement).await?;
     if !case.movement().is_unsettled() {
         return Ok(Recovered::as_it_is(case));
@@ -90,27 +91,32 @@ pub async fn recover(
     let keys = match account_keys(app, case.movement()).await {
         Ok(keys) => keys,
         // It is what it was, and is answered so.
-        Err(trouble) => return note(app, invocation, case, trouble, pace).await,
+        Err(trouble) => return Box::pin(note(app, invocation, case, trouble, pace)).await,
     };
     if is_found_by_sending(case.movement()) && may_send_again(app, case.movement()) {
-        return send_again(app, invocation, case, keys, pace).await;
+        return Box::pin(send_again(app, invocation, case, keys, pace)).await;
+    }
+    // Nothing of it can be captured before its order is in our books.
+    if case.movement().order().is_none() && is_given_up(app, case.movement()) {
+        let answer = Answer::without_object(Outcome::Canceled, false);
+        return Box::pin(found_object(app, invocation, case, answer, &keys, pace)).await;
     }
     let (found, keys) = look_up(app, invocation, case.movement(), keys).await;
     match found {
         Found::Object(answer) if goes_on_by_us(case.movement(), &answer) && may_send_again(app, case.movement()) => {
-            send_again(app, invocation, case, keys, pace).await
+            Box::pin(send_again(app, invocation, case, keys, pace)).await
         }
-        Found::Object(answer) => found_object(app, invocation, case, answer, &keys, pace).await,
+        Found::Object(answer) => Box::pin(found_object(app, invocation, case, answer, &keys, pace)).await,
         // The order is not there any more, and we have not captured it.
         Found::Nothing if is_given_up(app, case.movement()) => {
             let answer = Answer::without_object(Outcome::Canceled, false);
-            found_object(app, invocation, case, answer, &keys, pace).await
+            Box::pin(found_object(app, invocation, case, answer, &keys, pace)).await
         }
         Found::Nothing if may_send_again(app, case.movement()) && !case.movement().waits_for_customer() => {
-            send_again(app, invocation, case, keys, pace).await
+            Box::pin(send_again(app, invocation, case, keys, pace)).await
         }
-        Found::Nothing => note(app, invocation, case, Trouble::Lost, pace).await,
-        Found::Unanswered(trouble) => note(app, invocation, case, trouble, pace).await,
+        Found::Nothing => Box::pin(note(app, invocation, case, Trouble::Lost, pace)).await,
+        Found::Unanswered(trouble) => Box::pin(note(app, invocation, case, trouble, pace)).await,
     }
 }
 

@@ -8,7 +8,6 @@ use crate::app::App;
 use crate::bounds;
 use crate::gateway::{Answer, Found, NextAction, Outcome, Seen, Trouble, paypal};
 use crate::model::movement::Movement;
-use crate::model::payment::Gateway;
 use crate::money::Money;
 use crate::policy::retry;
 use crate::secrets::Keys;
@@ -102,9 +101,7 @@ impl Sent {
         self.outcome = match answer.outcome {
             // What it has executed under an id PayPal answers with, for as long as it keeps the id: a refusal shows that
             // it has executed nothing.
-            Outcome::Refused(failure)
-                if self.earlier == Earlier::Over && self.attempts == 1 && movement.gateway() == Gateway::Paypal =>
-            {
+            Outcome::Refused(failure) if self.earlier == Earlier::Over && self.attempts == 1 && answer.conclusive => {
                 Outcome::Declined(failure)
             }
             outcome => join(&self.outcome, outcome),
@@ -137,7 +134,7 @@ pub fn is_ours(movement: Movement<'_>, seen: &Seen) -> bool {
 /// Whether what came back of a payment is all that had not been refunded of it.
 fn is_rest_of_ours(movement: Movement<'_>, seen: &Seen) -> bool {
     let (Movement::Payment(payment), Some(money)) = (movement, seen.money) else { return false };
-    let rest = payment.amount.saturating_sub(payment.refunds.gone());
+    let rest = payment.amount.saturating_sub(payment.refunds.gone()).saturating_sub(payment.disputes.lost);
     rest > 0
         && money == Money { amount_minor: rest, currency: payment.currency }
         && is_ours(movement, &Seen { money: Some(payment.money()), ..seen.clone() })
@@ -224,8 +221,9 @@ async fn try_to_send(
 async fn look_up(app: &App, invocation: &Invocation, movement: Movement<'_>, keys: &Keys, sent: &mut Sent) -> bool {
     let time = || invocation.gateway_time(app);
     let order = movement.order().or(sent.order.as_deref());
-    // At PayPal the same send is the look-up as long as nothing is known of it; events come later.
-    if matches!(keys, Keys::Paypal(_)) && movement.reference().or(order).is_none() {
+    // At PayPal the same send is the look-up as long as nothing is known of it; events come later, for recovery.
+    let is_unknown = movement.reference().or(order).is_none();
+    if matches!(keys, Keys::Paypal(_)) && is_unknown && sent.earlier == Earlier::Nothing {
         return false;
     }
     let Found::Object(answer) = keys.find(app, movement, order, &time).await else { return false };

@@ -201,6 +201,8 @@ pub struct Answer {
     pub came_back: bool,
     /// What the customer needs to act; never stored.
     pub next_action: Option<NextAction>,
+    /// Whether a refusal also shows that nothing was executed before under the same id, as long as that is kept.
+    pub conclusive: bool,
     /// Whether the same request may be sent again.
     pub again: bool,
     /// The pause that the gateway asks for.
@@ -219,6 +221,7 @@ impl Answer {
             begun: None,
             came_back: false,
             next_action: None,
+            conclusive: false,
             again,
             retry_after: None,
             gateway_code: None,

@@ -141,5 +141,5 @@ pub fn given_back(world: &World) -> Vec<GivenBack> {
 /// Our ids under which PayPal has refused what was sent, and keeps nothing of it.
 pub fn refused_at_paypal(world: &World) -> BTreeSet<String> {
     let requests = world.stack.paypal.requests().into_iter();
-    requests.filter(|one| (400..500).contains(&one.status)).filter_map(|one| one.request_id).collect()
+    requests.filter(|one| one.status == 422).filter_map(|one| one.request_id).collect()
 }

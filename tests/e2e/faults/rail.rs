@@ -5,13 +5,14 @@ use fastrand::Rng;
 use local::client::Answer;
 use local::paypal::fault as paypal_fault;
 use local::paypal::fault::Kind;
-use local::paypal::{CaptureStatus, CapturesBecome, ItemStatus, PayoutsBecome, RefundStatus as PaypalRefund};
+use local::paypal::{CapturesBecome, ItemStatus, PayoutsBecome, RefundStatus as PaypalRefund};
 use local::paypal::{PayPal, RefundsBecome as PaypalRefunds};
 use local::stripe::{RefundsBecome, fault as stripe_fault};
 use serde_json::{Value, json};
 use shared::model::payment::{Payment, PaymentStatus};
 use shared::model::refund::RefundStatus;
 
+use super::ledger::{State, charges, given_back};
 use super::wire::Fault;
 use crate::paypal::{CLIENT, SECRET, WEBHOOK};
 use crate::world::{ACCOUNT, TENANT, WEBHOOK_SECRET, World};
@@ -178,7 +179,8 @@ impl Rail {
 
     /// Whether anything was moved in the other account.
     pub fn other_account_moved(self, world: &World) -> bool {
-        !world.stack.stripe.books(OTHER).is_empty()
+        let books = world.stack.paypal.books(OTHER);
+        !world.stack.stripe.books(OTHER).is_empty() || !books.captures.is_empty() || !books.items.is_empty()
     }
 
     /// The gateway's events so far, oldest first.

@@ -11,6 +11,7 @@ use super::ledger::{State, charges, given_back};
 use super::rail::{RAILS, Rail};
 use super::stage::{Answered, Call, Stage};
 use super::wire::{Fault, Party, Plan};
+use crate::paypal::approvals::pay_what_waits_as;
 use crate::world::ADMIN;
 
 const FAULTS: [Fault; 4] = [Fault::KillBefore, Fault::KillAfter, Fault::NothingReached, Fault::ReplyLost];
@@ -94,6 +95,43 @@ async fn a_payment_that_breaks_at_any_of_its_calls_is_made_once() {
                 }
                 assert!(charged.len() <= 1, "{rail:?} {place:?} {fault:?}");
             }
+        }
+    }
+}
+
+/// A payment that waits for its customer at PayPal, who has just approved it: our payment, and the event that tells so.
+async fn approved(stage: &Stage, key: &str) -> (String, Value) {
+    let (_, payment, order) = pay_what_waits_as(&stage.world, key).await;
+    assert!(stage.world.stack.paypal.approve_order(&order, "paypal_ok"));
+    let events = stage.rail.events(&stage.world);
+    let tells = |event: &Value| event["event_type"] == json!("CHECKOUT.ORDER.APPROVED");
+    (payment, events.into_iter().rfind(tells).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approved_order_whose_capture_breaks_at_any_of_its_calls_is_captured_once() {
+    let mut stage = Stage::of(Rail::PaypalOrder).await;
+    let mut play = async |key: &str, plan: Plan| {
+        let (payment, event) = approved(&stage, key).await;
+        stage.cold();
+        let delivery = stage.deliver(&event);
+        // Told again as long as it was not taken, while the sweep looks too.
+        stage.wire.run(plan, delivery).await;
+        let calls = places(&stage);
+        stage.cold();
+        stage.deliver(&event).await;
+        recovered(&mut stage).await;
+        assert_eq!(stage.deliver(&event).await.status, 200, "{key}");
+        let charges = charges(&stage.world).into_iter().filter(|one| one.payment == payment);
+        assert_eq!(charges.filter(|one| one.state == State::Moved).count(), 1, "{key}");
+        assert_eq!(stage.world.payment(&payment).await["status"], json!("paid"), "{key}");
+        calls
+    };
+    let places = play("clean", Plan::new()).await;
+    assert!(places.len() >= 7, "{places:?}");
+    for (number, place) in places.iter().enumerate() {
+        for fault in FAULTS {
+            play(&format!("{number}-{fault:?}"), Plan::from([(*place, fault.clone())])).await;
         }
     }
 }

@@ -24,11 +24,16 @@ async fn order_that_waits(world: &World, payment: &str) -> String {
 
 /// A payment that waits for its customer: the invoice, our payment, PayPal's order.
 pub async fn pay_what_waits(world: &World) -> (String, String, String) {
+    pay_what_waits_as(world, "k1").await
+}
+
+/// The same, under another key.
+pub async fn pay_what_waits_as(world: &World, key: &str) -> (String, String, String) {
     let (invoice, _) = world.receivable_of("paypal_ok").await;
-    let payment = PaymentId::keyed(&TENANT.parse().unwrap(), "k1").to_string();
+    let payment = PaymentId::keyed(&TENANT.parse().unwrap(), key).to_string();
     let order = order_that_waits(world, &payment).await;
     let body = json!({ "invoice_id": invoice, "payment_method": "paypal" });
-    let answer = world.user(ADMIN).send(Method::POST, "/payments", Some("k1"), Some(&body)).await.unwrap();
+    let answer = world.user(ADMIN).send(Method::POST, "/payments", Some(key), Some(&body)).await.unwrap();
     assert_eq!((answer.status, &answer.body["status"]), (202, &json!("requires_action")), "{}", answer.body);
     assert_eq!(answer.body["next_action"]["type"], json!("paypal_approve"));
     assert!(answer.body["next_action"]["approval_url"].is_string(), "{}", answer.body);

@@ -76,6 +76,8 @@ async fn a_refused_capture_of_an_approved_order_is_not_tried_again() {
     assert_eq!(world.status(&payment).await, "failed");
     assert_eq!(world.invoice(&invoice).await["status"], json!("approved"));
     assert_eq!(world.alerts().await, ["declined"]);
+    world.recovery_for(30).await;
+    assert_eq!(world.posts(&format!("/v2/checkout/orders/{order}/capture")), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! PayPal, over the same flows: orders of customers, payouts to vendors, refunds, webhooks, methods, recovery.
 
 mod accounts;
-mod approvals;
+pub mod approvals;
 mod captures;
 mod currencies;
 mod disputes;

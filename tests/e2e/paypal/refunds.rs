@@ -136,3 +136,23 @@ async fn what_a_payers_bank_takes_back_after_a_refund_in_part_is_the_rest() {
     assert_eq!(world.standing(&invoice, &payment).await, both("returned", "partially_refunded"));
     assert_eq!(world.alerts().await, ["returned_after_refund"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_was_made_unheard_is_found_whatever_its_path_answers_later() {
+    for (status, name, issue) in
+        [(404, "RESOURCE_NOT_FOUND", "INVALID_RESOURCE_ID"), (403, "NOT_AUTHORIZED", "PAYEE_ACCOUNT_RESTRICTED")]
+    {
+        let world = World::with_paypal().await;
+        let (_, payment, _) = world.paid_by_paypal("paypal_ok").await;
+        world.stack.paypal.add_fault(Fault::capture_refund(Kind::ReplyLost).times(3));
+        let refund = world.refund("r1", &payment, json!({ "amount": 10_000 })).await;
+        assert_eq!(refund.body["status"], json!("processing"), "{}", refund.body);
+        let refusal = json!({ "name": name, "details": [{ "issue": issue }] });
+        world.stack.paypal.add_fault(Fault::capture_refund(Kind::Status(status, refusal)).times(100));
+        world.sweep_after(10).await;
+        let path = format!("/refunds/{}", refund.body["id"].as_str().unwrap());
+        let refund = world.admin().get(&path).await.unwrap();
+        assert_eq!(refund.body["status"], json!("succeeded"), "{status}: {}", refund.body);
+        assert_eq!(world.payment(&payment).await["refundable"], json!(40_000));
+    }
+}

@@ -8,7 +8,7 @@ mod note;
 pub(super) use self::note::check_when_final;
 use self::note::{called, noted};
 use super::alert::{Execution, run};
-use super::keys::pending_check;
+use super::keys::{may_be_given_up, pending_check};
 use super::record::{Told, record};
 use super::send::Sent;
 use super::{Invocation, Stop};
@@ -173,14 +173,24 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time, terms: Opt
     }
     let send_until = movement.progress().send_until;
     let answers_open_send = finding.source == Source::Reply && send_until == own_fence;
+    let is_over = retry::failure_is_final(now, send_until);
+    let is_order = movement.gateway() == Gateway::Paypal && case.refund.is_none() && !movement.is_payout();
     let failed = |code| Failure { code, gateway_code: finding.sent.gateway_code.clone() };
     let (report, why) = match &finding.sent.outcome {
         Outcome::Succeeded => (Report::Succeeded, None),
         // The capture of an order is there: its customer can do no more, and what becomes of it is asked soon.
         Outcome::Pending | Outcome::Declined(_) if is_captured(movement, finding) => (Report::Capturing, None),
         Outcome::Pending => (Report::Pending, None),
+        // An order that may have been captured moments ago is read as it was before.
+        Outcome::RequiresAction if !answers_open_send && movement.order().is_some() && !is_over => {
+            return Decision::Note;
+        }
         Outcome::RequiresAction => (Report::RequiresAction, None),
         Outcome::Declined(failure) => (Report::Declined, Some(failure.clone())),
+        // That an order is given up, we conclude from its payment as it was then: it may have been gone on with.
+        Outcome::Canceled if is_order && finding.sent.seen.is_none() && !may_be_given_up(now, movement) => {
+            return Decision::Note;
+        }
         Outcome::Canceled => (Report::Canceled, Some(Failure { code: FailureCode::Canceled, gateway_code: None })),
         Outcome::NotSent(_) if finding.by_person() => {
             (Report::NotExecuted, Some(Failure { code: FailureCode::NotExecuted, gateway_code: None }))
@@ -219,7 +229,7 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time, terms: Opt
                 let check = waiting_check(now, &change.case.payment);
                 let progress = &mut change.case.payment.progress;
                 progress.next_check_at = Some(check);
-                if answers_open_send {
+                if answers_open_send && finding.sent.attempts == 1 {
                     // Replied to: nothing of it is under way.
                     progress.send_until = send_until.min(now);
                 }
@@ -253,9 +263,8 @@ fn waiting_check(now: Time, payment: &Payment) -> Time {
     let until = waits_until(payment);
     match payment.frozen.gateway {
         Gateway::Stripe => until,
-        Gateway::Paypal => {
-            retry::next_check(now, payment.progress.checks).min(until.max(now.plus(bounds::FIRST_CHECK)))
-        }
+        Gateway::Paypal if now < until => retry::next_check(now, payment.progress.checks).min(until),
+        Gateway::Paypal => retry::next_check(now, payment.progress.checks),
     }
 }
 

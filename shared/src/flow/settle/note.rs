@@ -37,9 +37,9 @@ pub(super) fn noted(
     let mut case = before.clone();
     // While a payout may be sent, only its own reply names its batch: one that is denied meanwhile frees the id for the
     // next send, and must not be the one that is believed.
-    let may_be_known = finding.source == Source::Reply
-        || !movement.is_payout()
-        || retry::failure_is_final(now, movement.progress().send_until);
+    // Afterwards it is read, since an event may tell of a batch that has been denied by now.
+    let was_read = finding.event().is_none() && retry::failure_is_final(now, movement.progress().send_until);
+    let may_be_known = finding.source == Source::Reply || !movement.is_payout() || was_read;
     let seen = finding.sent.seen.as_ref().filter(|_| may_be_known && !differs(movement, finding));
     // A refund that is known at the gateway changes what the gateway's running total means: that is no bookkeeping.
     if let (Some(seen), None) = (seen, &before.refund) {
@@ -117,12 +117,14 @@ pub(super) fn called(app: &App, case: &Case, finding: &Finding) -> Commit {
 fn worth_a_call(now: Time, case: &Case, finding: &Finding) -> Option<AlertKind> {
     if differs(case.movement(), finding) {
         Some(AlertKind::AnswerMismatch)
+    } else if is_lost_for_good(now, case.movement(), finding) {
+        Some(AlertKind::OutcomeUnknown)
     } else if finding.sent.rejected {
         Some(AlertKind::GatewayRejected)
     } else if finding.sent.outcome == Outcome::Unknown(Trouble::OtherAccount) {
         Some(AlertKind::AccountChanged)
     } else {
-        is_lost_for_good(now, case.movement(), finding).then_some(AlertKind::OutcomeUnknown)
+        None
     }
 }
 

@@ -84,7 +84,9 @@ impl PayPal {
         }
         if let Some(since) = lost_since {
             let refunds = self.refunds(secret, capture, order, time).await?;
-            let later = refunds.iter().filter(|one| one.created_at >= since && is_going_back(&one.answer.outcome));
+            // Ours were not made to end it.
+            let theirs = refunds.iter().filter(|one| one.labels.refund_id.is_none());
+            let later = theirs.filter(|one| one.created_at >= since && is_going_back(&one.answer.outcome));
             let amounts = later.filter_map(|one| one.answer.seen.as_ref()?.money);
             let refunded = amounts.filter(|one| one.currency == money.currency).map(|one| one.amount_minor);
             lost = lost.saturating_sub(refunded.fold(0, i64::saturating_add)).max(0);

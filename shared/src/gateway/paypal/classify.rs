@@ -64,6 +64,8 @@ fn refusal(reply: &Reply, table: &Table, refused: fn(Failure) -> Outcome, action
         }
         None => Answer::of_trouble(trouble(reply)),
     };
+    // Of a rule of business: judged where what is under an id already would have been answered with.
+    answer.conclusive = reply.status == 422;
     answer.retry_after = reply.retry_after;
     answer.gateway_code = error.code();
     answer

@@ -75,6 +75,8 @@ impl PayPal {
             Err(trouble) => return of_trouble(trouble, order.is_some()),
         };
         let answer = match order {
+            // Forgotten: nobody can say more of it.
+            Some(_) if classify::is_missing(&reply) => of_trouble(Trouble::Undecided, true),
             Some(_) if !reply.is_success() => of_trouble(classify::trouble(&reply), true),
             _ => classify::order_reply(&reply, &self.base),
         };
@@ -118,7 +120,15 @@ impl PayPal {
         };
         let shown = match self.read_order(secret, order, budget).await {
             Found::Object(after) if after.outcome != Outcome::Unknown(Trouble::Undecided) => return after,
-            Found::Object(after) => after,
+            // It has not been captured, and that is the answer.
+            Found::Object(after) => match answer.outcome {
+                Outcome::Refused(failure) | Outcome::Declined(failure) => {
+                    let declined = Answer::without_object(Outcome::Declined(failure), false);
+                    return Answer { gateway_code: answer.gateway_code, begun: after.begun, ..declined };
+                }
+                Outcome::RequiresAction => return Answer { begun: after.begun, ..answer },
+                _ => after,
+            },
             _ => before,
         };
         let (outcome, again) = (Outcome::Unknown(why), !why.is_refusal());

@@ -125,6 +125,7 @@ pub struct Verifier {
 
 /// A certificate that was asked for lately, in vain: anybody may name one.
 struct Miss {
+    webhook_id: String,
     url: String,
     at: Time,
     why: SignatureError,
@@ -193,7 +194,7 @@ impl Verifier {
             return Err(SignatureError::Refused("too old, or of the future"));
         }
         let (url, host) = self.trust.source(&transmission.certificate)?;
-        let chain = self.chain(&url, &host, now, timeout).await?;
+        let chain = self.chain(&url, &host, webhook_id, now, timeout).await?;
         let leaf = leaf(&chain)?;
         let message = transmission.message(webhook_id, body);
         leaf.verify_signature(aws_lc_rs::RSA_PKCS1_2048_8192_SHA256, message.as_bytes(), &transmission.signature)
@@ -201,7 +202,14 @@ impl Verifier {
     }
 
     /// The chain at a URL, which holds now: one that is kept, or as it is served. One task at a time asks.
-    async fn chain(&self, url: &Url, host: &str, now: Time, timeout: Duration) -> Result<Chain, SignatureError> {
+    async fn chain(
+        &self,
+        url: &Url,
+        host: &str,
+        webhook_id: &str,
+        now: Time,
+        timeout: Duration,
+    ) -> Result<Chain, SignatureError> {
         if let Some(chain) = self.kept(url, host, now) {
             return Ok(chain);
         }
@@ -215,7 +223,9 @@ impl Verifier {
         if let Some(why @ SignatureError::Refused(_)) = known {
             return Err(why);
         }
-        if misses.len() >= bounds::CERTIFICATE_FETCHES {
+        // Whoever forges one tenant's events keeps no other's from being verified.
+        let of_webhook = misses.iter().filter(|miss| miss.webhook_id == webhook_id).count();
+        if of_webhook >= bounds::CERTIFICATE_FETCHES {
             return Err(busy);
         }
         let served = self.fetch(url, timeout).await;
@@ -230,7 +240,7 @@ impl Verifier {
                 Ok(chain)
             }
             Err(why) => {
-                misses.push(Miss { url: url.to_string(), at: now, why });
+                misses.push(Miss { webhook_id: webhook_id.to_owned(), url: url.to_string(), at: now, why });
                 Err(why)
             }
         }
