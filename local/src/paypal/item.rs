@@ -272,7 +272,10 @@ pub(super) fn view(state: &State, item: &Item, alone: bool) -> Value {
     put("sender_batch_id", item.sender_batch_id.as_ref().filter(|_| alone).map(|id| json!(id)));
     put("time_processed", item.processed.map(|time| json!(time_text(time))));
     let link = "https://developer.paypal.com/docs/api/payments.payouts-batch/v1/#errors";
-    let error = |name: &String| json!({ "name": name, "message": issue::describe(name), "information_link": link, "details": [], "links": [] });
+    let error = |name: &String| {
+        json!({ "name": name, "message": issue::describe(name), "information_link": link, "debug_id": item.id.to_lowercase(),
+                "details": [], "links": [] })
+    };
     put("errors", item.error.as_ref().map(error));
     view
 }
