@@ -245,3 +245,24 @@ pub const LEASE_RENEWAL: Duration = Duration::from_secs(10);
 
 /// An executor starts no payment in the last minute of its time, or in the last third where that is less.
 pub const EXECUTOR_RESERVE: Duration = Duration::from_mins(1);
+
+/// How often one debit is put before the bank: the first time, and twice more after it came back for want of money.
+pub const PRESENTMENTS: u32 = 3;
+
+/// How long after the first time a debit may be presented again (NACHA: 180 days).
+pub const PRESENTMENT_WINDOW: Duration = Duration::from_hours(180 * 24);
+
+/// How long Plaid keeps the idempotency keys of authorizations and refunds.
+pub const PLAID_KEY: Duration = Duration::from_hours(48);
+
+/// Re-sends stop this long after the first send, well before the key may be forgotten.
+pub const PLAID_RESEND: Duration = Duration::from_hours(40);
+
+/// An authorization is used within this time or not at all: Plaid takes it for an hour.
+pub const PLAID_AUTHORIZATION: Duration = Duration::from_mins(50);
+
+/// When an authorization was written down this long ago and Plaid knows no transfer under it, there never will be one.
+pub const PLAID_UNUSED: Duration = Duration::from_hours(2);
+
+/// How long a debit may come back: 60 days and what banks take, so that events are asked for daily until then.
+pub const PLAID_WATCH: Duration = Duration::from_hours(90 * 24);

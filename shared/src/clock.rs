@@ -71,6 +71,12 @@ impl Time {
         Self::from_millis(start.as_millisecond())
     }
 
+    /// The hour of the day in `zone` at this instant, 0 to 23.
+    #[must_use]
+    pub fn hour_in(self, zone: &TimeZone) -> i8 {
+        zone.to_datetime(self.0).hour()
+    }
+
     /// The calendar date in `zone` at this instant.
     #[must_use]
     pub fn date_in(self, zone: &TimeZone) -> Date {

@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::bounds;
 use crate::clock::{Clock, Time};
-use crate::id::TenantId;
+use crate::id::{MethodId, TenantId};
 use crate::model::payment::Gateway;
 
 /// What a tenant's secret for Stripe holds.
@@ -58,6 +58,23 @@ fn client_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
     if is_one { Ok(id) } else { Err(D::Error::custom("no id of a client")) }
 }
 
+/// What a tenant's secret for Plaid holds.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PlaidSecret {
+    /// The account: payments are bound to it.
+    #[serde(deserialize_with = "client_id")]
+    pub client_id: String,
+    /// Proves to be the client.
+    pub secret: SecretString,
+}
+
+/// What opens the bank account behind a payment method at Plaid; each method has a secret of its own.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BankAccess {
+    /// Plaid's access token.
+    pub access_token: SecretString,
+}
+
 /// A tenant's secret for the gateway that something goes through.
 #[derive(Clone, Debug)]
 pub enum Keys {
@@ -65,6 +82,8 @@ pub enum Keys {
     Stripe(Arc<StripeSecret>),
     /// For PayPal.
     Paypal(Arc<PayPalSecret>),
+    /// For Plaid.
+    Plaid(Arc<PlaidSecret>),
 }
 
 impl Keys {
@@ -74,6 +93,7 @@ impl Keys {
         match self {
             Self::Stripe(_) => Gateway::Stripe,
             Self::Paypal(_) => Gateway::Paypal,
+            Self::Plaid(_) => Gateway::Plaid,
         }
     }
 
@@ -83,6 +103,7 @@ impl Keys {
         match self {
             Self::Stripe(secret) => &secret.account,
             Self::Paypal(secret) => &secret.client_id,
+            Self::Plaid(secret) => &secret.client_id,
         }
     }
 }
@@ -122,6 +143,8 @@ pub struct Secrets {
     clock: Clock,
     stripe: Slots<StripeSecret>,
     paypal: Slots<PayPalSecret>,
+    plaid: Slots<PlaidSecret>,
+    banks: Slots<BankAccess>,
 }
 
 /// The secrets of one gateway, by name.
@@ -159,13 +182,14 @@ impl Secrets {
     /// Secrets named `<prefix>/<tenant>/<gateway>`.
     #[must_use]
     pub fn new(client: Client, prefix: String, clock: Clock) -> Self {
-        Self { client, prefix, clock, stripe: Arc::default(), paypal: Arc::default() }
+        let (stripe, paypal, plaid, banks) = Default::default();
+        Self { client, prefix, clock, stripe, paypal, plaid, banks }
     }
 
     /// The same secrets going by another clock, with a cache of their own: ages of two clocks don't mix.
     #[must_use]
     pub fn at(&self, clock: Clock) -> Self {
-        Self { clock, stripe: Arc::default(), paypal: Arc::default(), ..self.clone() }
+        Self::new(self.client.clone(), self.prefix.clone(), clock)
     }
 
     /// The tenant's Stripe secret, from the cache if it is fresh.
@@ -200,6 +224,35 @@ impl Secrets {
         self.get(&self.paypal, tenant, "paypal", Slot::is_new).await
     }
 
+    /// What opens the bank account behind a method at Plaid, from the cache if it is fresh.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn bank(&self, tenant: &TenantId, method: &MethodId) -> Result<Arc<BankAccess>, SecretError> {
+        self.get(&self.banks, tenant, &format!("plaid/{method}"), Slot::is_fresh).await
+    }
+
+    /// Keeps what opens the bank account behind a method at Plaid, instead of what was kept before.
+    ///
+    /// # Errors
+    /// [`SecretError::Refused`] or [`SecretError::Unavailable`].
+    pub async fn keep_bank(
+        &self,
+        tenant: &TenantId,
+        method: &MethodId,
+        access: &BankAccess,
+    ) -> Result<(), SecretError> {
+        let name = format!("{}/{tenant}/plaid/{method}", self.prefix);
+        let text = serde_json::json!({ "access_token": access.access_token.expose_secret() }).to_string();
+        let created = self.client.create_secret().name(&name).secret_string(&text).send().await;
+        let Err(error) = created else { return Ok(()) };
+        if error.code() != Some("ResourceExistsException") {
+            return Err(unwritten(&name, &error));
+        }
+        let put = self.client.put_secret_value().secret_id(&name).secret_string(text).send().await;
+        put.map(drop).map_err(|error| unwritten(&name, &error))
+    }
+
     /// The tenant's secret for a gateway, from the cache if it is fresh.
     ///
     /// # Errors
@@ -208,6 +261,7 @@ impl Secrets {
         Ok(match gateway {
             Gateway::Stripe => Keys::Stripe(self.stripe(tenant).await?),
             Gateway::Paypal => Keys::Paypal(self.paypal(tenant).await?),
+            Gateway::Plaid => Keys::Plaid(self.get(&self.plaid, tenant, "plaid", Slot::is_fresh).await?),
         })
     }
 
@@ -219,6 +273,7 @@ impl Secrets {
         Ok(match gateway {
             Gateway::Stripe => Keys::Stripe(self.stripe_anew(tenant).await?),
             Gateway::Paypal => Keys::Paypal(self.paypal_anew(tenant).await?),
+            Gateway::Plaid => Keys::Plaid(self.get(&self.plaid, tenant, "plaid", Slot::is_new).await?),
         })
     }
 
@@ -258,6 +313,15 @@ impl Secrets {
         let text = answer.secret_string().ok_or_else(|| SecretError::Malformed(name.to_owned()))?;
         // serde's own message may quote the value: it is dropped.
         serde_json::from_str(text).map_err(|_| SecretError::Malformed(name.to_owned()))
+    }
+}
+
+fn unwritten<E: ProvideErrorMetadata + std::error::Error + 'static>(name: &str, error: &SdkError<E>) -> SecretError {
+    let (name, reason) = (name.to_owned(), DisplayErrorContext(error).to_string());
+    if matches!(error, SdkError::ServiceError(service) if !service.raw().status().is_server_error()) {
+        SecretError::Refused { name, reason }
+    } else {
+        SecretError::Unavailable { name, reason }
     }
 }
 

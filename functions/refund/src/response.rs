@@ -18,7 +18,7 @@ pub fn refunded(result: RefundResult) -> Response {
         RefundStatus::Processing => (StatusCode::ACCEPTED, axum::Json(view)).into_response(),
         RefundStatus::Canceled if replayed => (StatusCode::OK, axum::Json(view)).into_response(),
         RefundStatus::Failed | RefundStatus::Canceled => {
-            let unnamed = Failure { code: FailureCode::Declined, gateway_code: None };
+            let unnamed = Failure::new(FailureCode::Declined, None);
             let consequence = refund_consequence(refund.failure.as_ref().unwrap_or(&unnamed));
             Problem::from(Refusal::new(consequence.code, consequence.detail)).with("refund", view).into_response()
         }

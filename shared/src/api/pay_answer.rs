@@ -37,7 +37,7 @@ fn paid(payment: &Payment, next_action: Option<&NextAction>, schedule: Option<&S
         }
         PaymentStatus::Canceled if replayed => (StatusCode::OK, axum::Json(view)).into_response(),
         PaymentStatus::Failed | PaymentStatus::Canceled => {
-            let unnamed = Failure { code: FailureCode::Declined, gateway_code: None };
+            let unnamed = Failure::new(FailureCode::Declined, None);
             let consequence = consequence(payment.failure.as_ref().unwrap_or(&unnamed));
             let Some(schedule) = schedule else {
                 let refusal = Refusal::new(consequence.code, consequence.detail);

@@ -252,7 +252,7 @@ mod tests {
         for trouble in [Trouble::Unreachable, Trouble::Busy, Trouble::KeyRefused, Trouble::Rejected] {
             assert_eq!(join(&unknown, Outcome::NotSent(trouble)), unknown, "{trouble:?}");
         }
-        let refused = Outcome::Refused(Failure { code: FailureCode::NotRefundable, gateway_code: None });
+        let refused = Outcome::Refused(Failure::new(FailureCode::NotRefundable, None));
         assert_eq!(join(&unknown, refused.clone()), unknown);
         assert_eq!(join(&Outcome::NotSent(Trouble::Busy), refused.clone()), refused);
     }
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_success_or_decline_under_the_same_key_ends_the_unknown() {
         let unknown = Outcome::Unknown(Trouble::Fault);
-        let declined = Outcome::Declined(Failure { code: FailureCode::Declined, gateway_code: None });
+        let declined = Outcome::Declined(Failure::new(FailureCode::Declined, None));
         for outcome in [Outcome::Succeeded, Outcome::Pending, Outcome::RequiresAction, declined] {
             assert_eq!(join(&unknown, outcome.clone()), outcome);
         }

@@ -1,5 +1,7 @@
 //! An invoice: what is to be paid, and the root of its payments, refunds and audit entries.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::audit::{GENESIS, audited};
@@ -104,6 +106,18 @@ impl AlsoPaid {
     }
 }
 
+/// The presentments of an invoice on one payment method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presentments {
+    /// How many.
+    pub made: u32,
+    /// When the first was asked for.
+    pub first_at: Time,
+    /// The bank has returned one for another reason than want of money: there must be no other.
+    #[serde(default)]
+    pub barred: bool,
+}
+
 /// An invoice as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invoice {
@@ -150,6 +164,9 @@ pub struct Invoice {
     /// Payments that turned out to have paid it too, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub also_paid: Vec<AlsoPaid>,
+    /// How often a debit of it was put before the bank, by payment method; one that is under way counts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub presentments: BTreeMap<MethodId, Presentments>,
     /// The schedule that it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_id: Option<ScheduleId>,
@@ -214,6 +231,7 @@ impl Invoice {
             payments: Vec::new(),
             current: None,
             also_paid: Vec::new(),
+            presentments: BTreeMap::new(),
             schedule_id: None,
             disputed: false,
             version: 0,

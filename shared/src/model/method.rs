@@ -87,8 +87,11 @@ pub struct Method {
     pub reference: String,
     /// The gateway's account in which it was found.
     pub account: String,
-    /// The gateway's id of its owner.
+    /// The gateway's id of its owner; at Plaid, which keeps none, of the bank link that the account belongs to.
     pub customer: String,
+    /// Stripe's id of the consent under which a bank account is debited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mandate: Option<String>,
     /// What it draws on.
     pub kind: MethodKind,
     /// Whose it is.
@@ -126,7 +129,7 @@ impl Method {
     pub fn serves(&self) -> PaymentMethod {
         match (self.gateway, self.kind) {
             (Gateway::Stripe, MethodKind::Card) => PaymentMethod::Stripe,
-            (Gateway::Stripe, MethodKind::BankAccount) => PaymentMethod::Ach,
+            (Gateway::Stripe, MethodKind::BankAccount) | (Gateway::Plaid, _) => PaymentMethod::Ach,
             (Gateway::Paypal, _) | (Gateway::Stripe, MethodKind::Paypal) => PaymentMethod::Paypal,
         }
     }

@@ -9,6 +9,7 @@ pub mod method;
 pub mod movement;
 pub mod payment;
 pub mod refund;
+pub mod return_code;
 pub mod schedule;
 pub mod tenant;
 pub mod transition;

@@ -2,10 +2,12 @@
 //!
 //! Its id is the idempotency record, and what its reservation froze is all that is ever sent for it.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::movement::Progress;
 use super::names;
+use super::return_code::ReturnClass;
 use crate::clock::Time;
 use crate::id::{InvoiceId, MethodId, PaymentId, ScheduleId, TenantId, UserId};
 use crate::money::{Currency, Money};
@@ -29,17 +31,8 @@ names! {
         Stripe = "stripe",
         /// PayPal.
         Paypal = "paypal",
-    }
-}
-
-impl PaymentMethod {
-    /// Who moves the money.
-    #[must_use]
-    pub const fn gateway(self) -> Gateway {
-        match self {
-            Self::Stripe | Self::Ach => Gateway::Stripe,
-            Self::Paypal => Gateway::Paypal,
-        }
+        /// Plaid: bank payments.
+        Plaid = "plaid",
     }
 }
 
@@ -101,6 +94,52 @@ pub struct Failure {
     /// The gateway's own code, for support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_code: Option<String>,
+    /// It was put before the bank, which returned it: in what class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<ReturnClass>,
+}
+
+impl Failure {
+    /// One that no bank has seen, or of which no bank says why.
+    #[must_use]
+    pub const fn new(code: FailureCode, gateway_code: Option<String>) -> Self {
+        Self { code, gateway_code, returned: None }
+    }
+}
+
+names! {
+    /// Which way a bank transfer moves money.
+    Direction {
+        /// From the customer to the tenant.
+        Debit = "debit",
+        /// From the tenant to the vendor.
+        Credit = "credit",
+    }
+}
+
+/// What a transfer at Plaid is made of besides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrozenTransfer {
+    /// Which way the money goes.
+    pub direction: Direction,
+    /// SEC code of the entry, such as `ccd`.
+    pub ach_class: String,
+    /// The ledger that is drawn on or paid into; the account's only one where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger_id: Option<String>,
+    /// Legal name of the account's holder.
+    pub holder: String,
+    /// What the bank statement says; ten characters at most.
+    pub statement: String,
+}
+
+/// Plaid's leave to make a transfer, kept before it is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authorization {
+    /// Plaid's id of it. No second transfer is ever made under it.
+    pub id: String,
+    /// When it was written down, before the transfer was sent.
+    pub at: Time,
 }
 
 /// What the gateway request is built from, fixed by the reservation (with amount, currency and ids of the payment).
@@ -121,6 +160,12 @@ pub struct Frozen {
     /// Who is paid: a connected account at Stripe, an e-mail address at PayPal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
+    /// Stripe's id of the consent under which a bank account is debited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mandate: Option<String>,
+    /// What a transfer at Plaid is made of besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<FrozenTransfer>,
     /// What statements say.
     pub description: String,
 }
@@ -173,6 +218,12 @@ pub struct Payment {
     /// PayPal's order, once an answer has told of it: it stands for the payment before there is a capture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
+    /// Plaid's authorization: without one no transfer was ever asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization: Option<Authorization>,
+    /// Of a bank payment: when the money should have arrived, a bank day in New York.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_settlement_date: Option<Date>,
     /// What can still be refunded, in minor units. Below zero while a refund of ours that the gateway will refuse is
     /// still on its way, and where a refund that was given up turned out to be executed.
     #[serde(default)]
@@ -262,6 +313,20 @@ impl Payment {
     #[must_use]
     pub fn is_payout(&self) -> bool {
         self.frozen.gateway == Gateway::Paypal && self.frozen.destination.is_some()
+    }
+
+    /// Whether it is a transfer to a vendor's connected account at Stripe: the tenant's balance there pays it.
+    #[must_use]
+    pub fn is_transfer(&self) -> bool {
+        let Frozen { gateway, destination, .. } = &self.frozen;
+        *gateway == Gateway::Stripe && self.payment_method == PaymentMethod::Ach && destination.is_some()
+    }
+
+    /// Whether it is put before a bank that may return it unpaid.
+    #[must_use]
+    pub fn is_debit(&self) -> bool {
+        let is_credit = self.frozen.transfer.as_ref().is_some_and(|transfer| transfer.direction == Direction::Credit);
+        self.payment_method == PaymentMethod::Ach && !self.is_transfer() && !is_credit
     }
 
     /// Notes PayPal's order. Known once, it never changes.

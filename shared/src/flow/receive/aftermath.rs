@@ -168,7 +168,7 @@ async fn refund_shown(
         Outcome::Pending => (Report::Pending, RefundStatus::Processing, None),
         Outcome::Declined(failure) => (Report::Declined, RefundStatus::Failed, Some(failure.clone())),
         Outcome::Canceled => {
-            let failure = Failure { code: FailureCode::Canceled, gateway_code: None };
+            let failure = Failure::new(FailureCode::Canceled, None);
             (Report::Canceled, RefundStatus::Canceled, Some(failure))
         }
         _ => return Ok(None),

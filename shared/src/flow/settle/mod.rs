@@ -175,7 +175,7 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time, terms: Opt
     let answers_open_send = finding.source == Source::Reply && send_until == own_fence;
     let is_over = retry::failure_is_final(now, send_until);
     let is_order = movement.gateway() == Gateway::Paypal && case.refund.is_none() && !movement.is_payout();
-    let failed = |code| Failure { code, gateway_code: finding.sent.gateway_code.clone() };
+    let failed = |code| Failure::new(code, finding.sent.gateway_code.clone());
     let (report, why) = match &finding.sent.outcome {
         Outcome::Succeeded => (Report::Succeeded, None),
         // The capture of an order is there: its customer can do no more, and what becomes of it is asked soon.
@@ -191,9 +191,9 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time, terms: Opt
         Outcome::Canceled if is_order && finding.sent.seen.is_none() && !may_be_given_up(now, movement) => {
             return Decision::Note;
         }
-        Outcome::Canceled => (Report::Canceled, Some(Failure { code: FailureCode::Canceled, gateway_code: None })),
+        Outcome::Canceled => (Report::Canceled, Some(Failure::new(FailureCode::Canceled, None))),
         Outcome::NotSent(_) if finding.by_person() => {
-            (Report::NotExecuted, Some(Failure { code: FailureCode::NotExecuted, gateway_code: None }))
+            (Report::NotExecuted, Some(Failure::new(FailureCode::NotExecuted, None)))
         }
         // Only the execution that set the fence knows that nothing of it was taken.
         Outcome::Refused(failure) if answers_open_send => (Report::Declined, Some(failure.clone())),

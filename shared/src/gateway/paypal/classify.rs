@@ -43,7 +43,7 @@ fn refusal(reply: &Reply, table: &Table, refused: fn(Failure) -> Outcome, action
     let error = reply.error();
     let may_say = matches!(reply.status, 400 | 403 | 404 | 409 | 422) && error.is_readable();
     let said = decisive(table, &error).filter(|_| may_say);
-    let failure = |code| refused(Failure { code, gateway_code: error.code() });
+    let failure = |code| refused(Failure::new(code, error.code()));
     let mut answer = match said {
         Some(Meaning::Wait) => Answer::of_trouble(Trouble::Conflict),
         // Under another request, or one whose id is forgotten: only reading tells.
@@ -59,7 +59,7 @@ fn refusal(reply: &Reply, table: &Table, refused: fn(Failure) -> Outcome, action
         // A business rule that is new to us.
         None if reply.status == 422 && error.is_readable() => {
             // Of an earlier send it may say anything.
-            let failure = Failure { code: FailureCode::Declined, gateway_code: error.code() };
+            let failure = Failure::new(FailureCode::Declined, error.code());
             Answer::without_object(Outcome::Refused(failure), false)
         }
         None => Answer::of_trouble(trouble(reply)),
@@ -166,7 +166,7 @@ pub(super) fn capture(capture: &Capture, brand: Option<&str>) -> Answer {
         "PENDING" => Outcome::Pending,
         "DECLINED" | "FAILED" => {
             let code = by_processor(&processor, brand);
-            Outcome::Declined(Failure { code, gateway_code: gateway_code.clone() })
+            Outcome::Declined(Failure::new(code, gateway_code.clone()))
         }
         _ => Outcome::Unknown(Trouble::Undecided),
     };
@@ -196,7 +196,7 @@ pub(super) fn refund(refund: &Refund) -> Answer {
     let outcome = match refund.status.as_deref() {
         Some("COMPLETED") => Outcome::Succeeded,
         Some("PENDING") => Outcome::Pending,
-        Some("FAILED") => Outcome::Declined(Failure { code: FailureCode::Declined, gateway_code: reason.clone() }),
+        Some("FAILED") => Outcome::Declined(Failure::new(FailureCode::Declined, reason.clone())),
         Some("CANCELLED") => Outcome::Canceled,
         _ => Outcome::Unknown(Trouble::Undecided),
     };

@@ -43,7 +43,7 @@ pub(super) fn create_refund(reply: &Reply) -> Answer {
     let error = reply.error();
     let mut answer = match not_refundable(&error).filter(|_| reply.status == 400) {
         Some(code) => {
-            let failure = Failure { code, gateway_code: self::code(&error) };
+            let failure = Failure::new(code, self::code(&error));
             // Kept under the key, it is what came of the first request. Fresh, it says nothing of one that may still be
             // on its way; sent again, it is kept.
             let outcome = if reply.replayed { Outcome::Declined(failure) } else { Outcome::Refused(failure) };
@@ -84,7 +84,7 @@ pub(super) fn refund(refund: &Refund) -> Answer {
                 Some("insufficient_funds") => FailureCode::InsufficientFunds,
                 _ => FailureCode::Declined,
             };
-            Outcome::Declined(Failure { code, gateway_code: refund.failure_reason.clone() })
+            Outcome::Declined(Failure::new(code, refund.failure_reason.clone()))
         }
         Some("canceled") => Outcome::Canceled,
         _ => Outcome::Unknown(Trouble::Undecided),
@@ -163,7 +163,7 @@ fn declined(error: &ApiError) -> Outcome {
         (None, Some("confirm_card_data")) => FailureCode::PaymentMethodInvalid,
         (None, _) => FailureCode::Declined,
     };
-    Outcome::Declined(Failure { code, gateway_code: self::code(error) })
+    Outcome::Declined(Failure::new(code, self::code(error)))
 }
 
 enum Group {

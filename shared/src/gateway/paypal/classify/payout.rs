@@ -29,7 +29,7 @@ pub(in crate::gateway::paypal) fn payout_reply(reply: &Reply, known: Known<'_>) 
         }
         None if is_about_receiver(reply) => {
             // No method of the tenant's can put right what is wrong with whom it is for.
-            let failure = Failure { code: FailureCode::Declined, gateway_code: reply.error().code() };
+            let failure = Failure::new(FailureCode::Declined, reply.error().code());
             Answer::without_object(Outcome::Refused(failure), false)
         }
         None => refusal(reply, PAYOUT, Outcome::Refused, None),
@@ -151,5 +151,5 @@ fn payout_failure(name: Option<&str>, unnamed: FailureCode) -> Failure {
         Some(Some(Meaning::Refused(code))) => code,
         Some(_) => FailureCode::Declined,
     };
-    Failure { code, gateway_code: name.map(ToOwned::to_owned) }
+    Failure::new(code, name.map(ToOwned::to_owned))
 }

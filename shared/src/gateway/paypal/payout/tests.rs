@@ -45,7 +45,7 @@ async fn a_batch_under_our_id_is_adopted_unless_it_was_denied() {
         ("SUCCESS", "UNCLAIMED", Outcome::Pending),
         ("DENIED", "FAILED", Outcome::Unknown(Trouble::Undecided)),
         // It keeps our id, and nothing is sent under that again.
-        ("SUCCESS", "FAILED", Outcome::Declined(Failure { code: FailureCode::Declined, gateway_code: None })),
+        ("SUCCESS", "FAILED", Outcome::Declined(Failure::new(FailureCode::Declined, None))),
     ];
     for (status, item, outcome) in cases {
         let stub = Stub::start(move |asked| match asked.line.as_str() {
@@ -72,7 +72,7 @@ async fn nothing_is_sent_once_a_batch_is_known_and_a_denied_one_has_failed() {
     let payment = with_id(payable(), "BAT1");
     assert!(Unsent::of(&payment, "vendor@example.com").is_none());
     let answer = send(&stub, &payment).await;
-    let failure = Failure { code: FailureCode::Declined, gateway_code: Some("SELF_PAY_NOT_ALLOWED".to_owned()) };
+    let failure = Failure::new(FailureCode::Declined, Some("SELF_PAY_NOT_ALLOWED".to_owned()));
     assert_eq!(answer.outcome, Outcome::Declined(failure));
     assert_eq!(stub.lines(), ["GET /v1/payments/payouts/BAT1"]);
 
@@ -84,8 +84,7 @@ async fn nothing_is_sent_once_a_batch_is_known_and_a_denied_one_has_failed() {
 #[tokio::test]
 async fn what_paypal_refuses_to_take_did_nothing() {
     let validation = json!({ "name": "VALIDATION_ERROR", "details": [{ "field": "items[0].receiver", "issue": "Receiver is invalid" }] });
-    let refused =
-        |code, gateway_code: &str| Outcome::Refused(Failure { code, gateway_code: Some(gateway_code.to_owned()) });
+    let refused = |code, gateway_code: &str| Outcome::Refused(Failure::new(code, Some(gateway_code.to_owned())));
     let cases = [
         (422, issue("INSUFFICIENT_FUNDS"), refused(FailureCode::InsufficientFunds, "INSUFFICIENT_FUNDS")),
         (400, validation, refused(FailureCode::Declined, "VALIDATION_ERROR")),
