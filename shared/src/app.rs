@@ -12,6 +12,7 @@ use crate::config::{Config, ConfigError};
 use crate::gateway;
 use crate::gateway::paypal::PayPal;
 use crate::gateway::paypal::signature::{NoRoots, Verifier};
+use crate::gateway::plaid::{self, Plaid};
 use crate::gateway::stripe::Stripe;
 use crate::secrets::Secrets;
 use crate::store::Store;
@@ -30,6 +31,10 @@ pub struct App {
     pub paypal: PayPal,
     /// Who signs PayPal's webhooks.
     pub paypal_signatures: Verifier,
+    /// Plaid.
+    pub plaid: Plaid,
+    /// Who signs Plaid's webhooks.
+    pub plaid_signatures: plaid::signature::Verifier,
     /// What the function is configured with.
     pub config: Arc<Config>,
     /// The time.
@@ -85,6 +90,8 @@ impl App {
         Ok(Self {
             paypal: PayPal::new(http.clone(), &config.paypal_api_base, clock.clone()),
             paypal_signatures,
+            plaid: Plaid::new(http.clone(), &config.plaid_api_base),
+            plaid_signatures: plaid::signature::Verifier::new(clock.clone()),
             store: Store::new(dynamodb, config.tables.clone(), clock.clone()),
             secrets: Secrets::new(secrets, config.secrets_prefix.clone(), clock.clone()),
             stripe: Stripe::new(http, &config.stripe_api_base),
@@ -108,6 +115,7 @@ impl App {
             secrets: self.secrets.at(clock.clone()),
             paypal: self.paypal.at(clock.clone()),
             paypal_signatures: self.paypal_signatures.at(clock.clone()),
+            plaid_signatures: self.plaid_signatures.at(clock.clone()),
             clock,
             ..self.clone()
         }

@@ -11,6 +11,9 @@ pub const STRIPE_API_BASE: &str = "https://api.stripe.com";
 /// The default of `PAYPAL_API_BASE`.
 pub const PAYPAL_API_BASE: &str = "https://api-m.paypal.com";
 
+/// The default of `PLAID_API_BASE`.
+pub const PLAID_API_BASE: &str = "https://production.plaid.com";
+
 /// What a function is configured with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -22,6 +25,8 @@ pub struct Config {
     pub stripe_api_base: String,
     /// Where PayPal is.
     pub paypal_api_base: String,
+    /// Where Plaid is.
+    pub plaid_api_base: String,
     /// PEM of further roots for the certificates of PayPal's webhooks: a simulator's.
     pub paypal_webhook_ca: Option<String>,
     /// The claim that names the tenant.
@@ -105,6 +110,7 @@ impl Config {
         };
         let stripe_api_base = base("STRIPE_API_BASE", STRIPE_API_BASE);
         let paypal_api_base = base("PAYPAL_API_BASE", PAYPAL_API_BASE);
+        let plaid_api_base = base("PLAID_API_BASE", PLAID_API_BASE);
         let payments_paused = match or("PAYMENTS_PAUSED", "false").as_str() {
             "true" => true,
             "false" => false,
@@ -130,6 +136,7 @@ impl Config {
             secrets_prefix: or("SECRETS_PREFIX", "passerelle"),
             stripe_api_base,
             paypal_api_base,
+            plaid_api_base,
             paypal_webhook_ca: present("PAYPAL_WEBHOOK_CA"),
             tenant_claim: or("TENANT_CLAIM", "tenant_id"),
             user_claim: or("USER_CLAIM", "sub"),

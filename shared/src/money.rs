@@ -14,6 +14,9 @@ pub const MAX_AMOUNT_MINOR: i64 = 999_999_999_999;
 pub struct Currency(iso_currency::Currency);
 
 impl Currency {
+    /// US dollars: what ACH moves.
+    pub const USD: Self = Self(iso_currency::Currency::USD);
+
     /// The three-letter code, upper case.
     #[must_use]
     pub fn code(self) -> &'static str {

@@ -3,9 +3,10 @@
 use super::Invocation;
 use crate::app::App;
 use crate::clock::Time;
-use crate::id::{AlertId, time_ordered};
+use crate::id::{AlertId, MethodId, time_ordered};
 use crate::model::alert::{AgentRun, Alert, AlertKind, RunAction};
 use crate::model::payment::Failure;
+use crate::model::return_code;
 use crate::model::schedule::Schedule;
 use crate::model::transition::Case;
 use crate::policy::failure;
@@ -19,6 +20,7 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
     let subject = format!("{} {id} of {} for invoice {}", capitalized(noun), movement.money(), case.invoice.invoice_id);
     let paid = format!("Payment {} of {} for invoice {}", payment.id, payment.money(), payment.invoice_id);
     let about_payment = format!("payment/{}", payment.id);
+    let returned = why.or(payment.failure.as_ref()).map(said).unwrap_or_default();
     let (entity, message) = match kind {
         AlertKind::PaidVoidInvoice => {
             (about_payment, format!("{paid} was executed, and the invoice is void: refund {}.", payment.id))
@@ -34,10 +36,15 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
             (about_payment, format!("{paid}: disputes over a part of it, {lost} in minor units, were lost."))
         }
         AlertKind::Returned => {
-            (about_payment, format!("{paid} was taken back. The invoice is {}.", case.invoice.status))
+            (about_payment, format!("{paid} was taken back{returned}. The invoice is {}.", case.invoice.status))
         }
         AlertKind::ReturnedAfterRefund => {
-            (about_payment, format!("{paid} was taken back, and money of it was refunded or is on its way."))
+            (about_payment, format!("{paid} was taken back{returned}, and money of it was refunded or is on its way."))
+        }
+        // A late return is no failure to pay, but its method is no good all the same.
+        AlertKind::PaymentMethodInvalid | AlertKind::DebitNotAuthorized if why.is_none() => {
+            let method = payment.payment_method_id.as_ref().map_or("its method", MethodId::as_str);
+            (format!("method/{method}"), format!("{paid} was taken back{returned}; {method} can't be used any more."))
         }
         AlertKind::TransferReversed => (about_payment, format!("{paid}: the transfer to its account was reversed.")),
         AlertKind::OutcomeUnknown if movement.reference().or(movement.order()).is_some() => {
@@ -64,11 +71,12 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
         _ => {
             let code = why.map_or("unknown", |why| why.code.as_str());
             let gateway_code = why.and_then(|why| why.gateway_code.as_deref()).unwrap_or("none");
+            let meaning = why.map(said).unwrap_or_default();
             let entity = match &case.refund {
                 Some(refund) => format!("refund/{}", refund.id),
                 None => format!("invoice/{}", payment.invoice_id),
             };
-            (entity, format!("{subject} failed: {code} (gateway code {gateway_code})."))
+            (entity, format!("{subject} failed: {code} (gateway code {gateway_code}){meaning}."))
         }
     };
     let (severity, next_action) = failure::next_action(kind);
@@ -82,12 +90,28 @@ pub fn alert(case: &Case, kind: AlertKind, why: Option<&Failure>, at: Time) -> A
         invoice_id: Some(payment.invoice_id.clone()),
         payment_id: Some(payment.id.clone()),
         schedule_id: case.schedule.as_ref().map(|schedule| schedule.id.clone()),
+        method_id: payment.payment_method_id.clone().filter(|_| is_about_method(kind)),
         message,
         next_action: next_action
             .replace("{path}", &format!("/{noun}s/{id}"))
             .replace("{schedule}", case.schedule.as_ref().map_or("", |schedule| schedule.id.as_str())),
         at,
     }
+}
+
+/// What the bank said when it returned a payment; nothing where no bank did.
+fn said(why: &Failure) -> String {
+    let code = why.gateway_code.as_deref().filter(|_| why.returned.is_some());
+    match code.map(|code| (code, return_code::meaning(code))) {
+        Some((code, Some(meaning))) => format!(" by the bank, {code}: {meaning}"),
+        Some((code, None)) => format!(" by the bank, {code}"),
+        None => String::new(),
+    }
+}
+
+/// Whether an alert asks for something to be done about the payment method.
+fn is_about_method(kind: AlertKind) -> bool {
+    matches!(kind, AlertKind::PaymentMethodInvalid | AlertKind::DebitNotAuthorized)
 }
 
 /// Alerts that an invoice was paid more than once: one for each payment that is to be refunded.
@@ -103,6 +127,7 @@ pub fn paid_twice(case: &Case, at: Time) -> impl Iterator<Item = Alert> {
         invoice_id: Some(invoice.invoice_id.clone()),
         payment_id: Some(other.payment_id.clone()),
         schedule_id: None,
+        method_id: None,
         message: format!(
             "Invoice {} was paid twice: refund {} of {}.",
             invoice.invoice_id,
@@ -145,6 +170,7 @@ pub fn schedule_alert(schedule: &Schedule, kind: AlertKind, refusals: &[Refusal]
         invoice_id: Some(schedule.invoice_id.clone()),
         payment_id: None,
         schedule_id: Some(schedule.id.clone()),
+        method_id: None,
         message,
         next_action: next_action.replace("{schedule}", schedule.id.as_str()),
         at,

@@ -11,28 +11,30 @@ use serde_json::json;
 use super::alert::schedule_alert;
 use super::keys::amount_refusal;
 use super::pay::execute;
-use super::pay::read::{Freshness, gateway_keys};
+use super::pay::read::{Freshness, gateway_keys, gateway_of, method_key};
 use super::pay::reserve::{Intent, Origin, reserve};
 use super::schedule::about;
+use super::sync::watch;
 use super::{Invocation, Stop};
 use crate::app::App;
 use crate::bounds;
+use crate::clock::Time;
 use crate::id::{AlertId, UserId};
 use crate::model::alert::{Alert, AlertKind};
 use crate::model::audit::Audited;
 use crate::model::invoice::Invoice;
-use crate::model::method::{Method, Owner, default_key};
-use crate::model::payment::{Gateway, PaymentStatus};
+use crate::model::method::{Method, Owner};
+use crate::model::payment::{Gateway, PaymentMethod, PaymentStatus};
 use crate::model::schedule::{Schedule, ScheduleStatus};
 use crate::model::tenant::{Member, Settings};
 use crate::model::transition::{Case, wait_for_method};
-use crate::policy::failure;
-use crate::policy::pay::{Facts, Plan, decide_due, default_owner};
+use crate::policy::pay::{Facts, Plan, decide_due};
 use crate::policy::refusal::{Code, Refusal};
+use crate::policy::{bank_day, failure};
 use crate::secrets::{Keys, SecretError};
 use crate::store::commit::{Commit, CommitError};
 use crate::store::list::Due;
-use crate::store::{Consistency, Items, Key, Table};
+use crate::store::{Consistency, Cursor, Items, Key};
 
 /// What came of a scheduled payment that was due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,14 @@ struct Ready {
     members: BTreeMap<UserId, Member>,
     method: Option<Method>,
     keys: Option<Keys>,
+    /// How far Plaid's events are read.
+    cursor: Option<Cursor>,
+}
+
+impl Ready {
+    fn gateway(&self) -> Gateway {
+        gateway_of(self.schedule.payment_method, self.invoice.as_ref(), self.method.as_ref(), &self.settings)
+    }
 }
 
 /// Pays one scheduled payment that is due, unless something stands against it now.
@@ -74,16 +84,25 @@ pub async fn execute_due(app: &App, invocation: &Invocation, due: &Due) -> Resul
         if !ready.schedule.status.is_awaited() || ready.schedule.due_at > now {
             return Ok(Executed::Skipped);
         }
+        if let Some(at) = bank_day_of(&ready, now) {
+            match wait_for_bank_day(app, invocation, ready.schedule, at).await {
+                Err(Stop::Busy) if invocation.wait_for_turn(app, round).await => continue,
+                done => return done,
+            }
+        }
+        let gateway = ready.gateway();
         let facts = Facts {
             settings: &ready.settings,
             members: &ready.members,
             invoice: ready.invoice.as_ref(),
+            gateway,
             method: ready.method.as_ref(),
             account: ready.keys.as_ref().map(Keys::account),
             amount_refusal: ready.invoice.as_ref().and_then(|invoice| {
-                amount_refusal(ready.schedule.payment_method.gateway(), invoice.kind, ready.schedule.money())
+                amount_refusal(ready.schedule.payment_method, gateway, invoice.kind, ready.schedule.money())
             }),
             today: now.date_in(&ready.settings.zone()),
+            now,
         };
         let done = match decide_due(&ready.schedule, &facts) {
             Ok(plan) if is_worth_trying(&ready) => pay(app, invocation, &ready, &plan).await,
@@ -100,6 +119,30 @@ pub async fn execute_due(app: &App, invocation: &Invocation, due: &Due) -> Resul
     Err(Stop::Busy)
 }
 
+/// When a bank payment goes that is due on a day on which banks rest; `None`: now.
+fn bank_day_of(ready: &Ready, now: Time) -> Option<Time> {
+    let Schedule { payment_method, scheduled_date, .. } = &ready.schedule;
+    if *payment_method != PaymentMethod::Ach {
+        return None;
+    }
+    Some(bank_day::goes_at(*scheduled_date, &ready.settings.zone(), now)).filter(|at| *at > now)
+}
+
+/// It is due again on the next bank day. Nothing else changes.
+async fn wait_for_bank_day(
+    app: &App,
+    invocation: &Invocation,
+    mut schedule: Schedule,
+    at: Time,
+) -> Result<Executed, Stop> {
+    schedule.due_at = at;
+    schedule.revision += 1;
+    let mut commit = Commit::default();
+    commit.schedule(&app.store, &schedule);
+    app.store.commit(commit, invocation.deadline).await?;
+    Ok(Executed::Rescheduled)
+}
+
 /// One whose method was no good goes on only with a default that was set since. (Naming another ends the wait.)
 fn is_worth_trying(ready: &Ready) -> bool {
     let since = ready.method.as_ref().and_then(|method| method.default_since);
@@ -113,7 +156,7 @@ fn is_worth_trying(ready: &Ready) -> bool {
 pub async fn call_about_secret(
     app: &App,
     invocation: &Invocation,
-    gateway: Gateway,
+    by: PaymentMethod,
     error: &SecretError,
 ) -> Result<(), Stop> {
     let tenant = invocation.tenant();
@@ -121,12 +164,13 @@ pub async fn call_about_secret(
     let (severity, next_action) = failure::next_action(kind);
     let alert = Alert {
         tenant_id: tenant.clone(),
-        alert_id: AlertId::of(tenant, kind.as_str(), &format!("secret/{gateway}")),
+        alert_id: AlertId::of(tenant, kind.as_str(), &format!("secret/{by}")),
         kind,
         severity,
         invoice_id: None,
         payment_id: None,
         schedule_id: None,
+        method_id: None,
         message: format!("Scheduled payments can't be made, and stay due: {error}."),
         next_action: next_action.to_owned(),
         at: app.clock.now(),
@@ -147,14 +191,20 @@ async fn read(app: &App, due: &Due, consistency: Consistency) -> Result<Option<R
     keys.extend(match (&due.payment_method_id, due.payment_method) {
         (Some(id), _) => Some(Key::method(tenant, id)),
         // Right for payables; a receivable's customer stands in the invoice.
-        (None, Some(by)) => Some(Key::new(Table::PaymentMethods, tenant, default_key(&Owner::Tenant, by))),
+        (None, Some(by)) => Some(Key::default_method(tenant, &Owner::Tenant, by)),
         (None, None) => None,
     });
+    let cursor_key = Key::cursor(tenant);
+    keys.extend((due.payment_method == Some(PaymentMethod::Ach)).then(|| cursor_key.clone()));
     let mut found = app.store.read(keys.clone(), consistency).await?;
     let Some(schedule) = found.get::<Schedule>(&schedule_key)? else { return Ok(None) };
     let Some(settings) = found.get::<Settings>(&settings_key)? else { return Ok(None) };
     let invoice = found.get::<Invoice>(&invoice_key)?;
-    let method_key = method_key(&schedule, invoice.as_ref());
+    let (by, named) = (schedule.payment_method, schedule.payment_method_id.as_ref());
+    let method_key = match &invoice {
+        Some(invoice) => method_key(by, invoice, named, &settings),
+        None => named.map(|id| Key::method(tenant, id)),
+    };
     // The index may be behind: what it did not say is read too.
     let more: Vec<Key> = schedule
         .approved_by
@@ -168,13 +218,15 @@ async fn read(app: &App, due: &Due, consistency: Consistency) -> Result<Option<R
     }
     let method: Option<Method> = method_key.map(|key| found.get(&key)).transpose()?.flatten();
     let members = members(&found, &schedule)?;
-    let mut keys = gateway_keys(app, tenant, schedule.payment_method, Freshness::Cached).await?;
+    let gateway = gateway_of(by, invoice.as_ref(), method.as_ref(), &settings);
+    let mut keys = gateway_keys(app, tenant, gateway, Freshness::Cached).await?;
     let fits = keys.as_ref().zip(method.as_ref()).is_some_and(|(keys, method)| keys.account() == method.account);
     if !fits && consistency == Consistency::Strong {
         // The secret may have been made or changed since it was cached.
-        keys = gateway_keys(app, tenant, schedule.payment_method, Freshness::Anew).await?;
+        keys = gateway_keys(app, tenant, gateway, Freshness::Anew).await?;
     }
-    Ok(Some(Ready { schedule, invoice, settings, members, method, keys }))
+    let cursor = found.get(&cursor_key)?;
+    Ok(Some(Ready { schedule, invoice, settings, members, method, keys, cursor }))
 }
 
 fn members(found: &Items, schedule: &Schedule) -> Result<BTreeMap<UserId, Member>, Stop> {
@@ -186,15 +238,6 @@ fn members(found: &Items, schedule: &Schedule) -> Result<BTreeMap<UserId, Member
     Ok(members)
 }
 
-fn method_key(schedule: &Schedule, invoice: Option<&Invoice>) -> Option<Key> {
-    let tenant = &schedule.tenant_id;
-    if let Some(id) = &schedule.payment_method_id {
-        return Some(Key::method(tenant, id));
-    }
-    let owner = invoice.and_then(|invoice| default_owner(invoice.kind, &invoice.counterparty))?;
-    Some(Key::new(Table::PaymentMethods, tenant, default_key(&owner, schedule.payment_method)))
-}
-
 async fn pay(app: &App, invocation: &Invocation, ready: &Ready, plan: &Plan) -> Result<Executed, Stop> {
     let (Some(keys), Some(invoice)) = (&ready.keys, &ready.invoice) else {
         return Err(Stop::Impossible("decided without a secret or an invoice"));
@@ -202,6 +245,7 @@ async fn pay(app: &App, invocation: &Invocation, ready: &Ready, plan: &Plan) -> 
     if invocation.gateway_time(app).is_none() {
         return Ok(Executed::NoTime);
     }
+    watch(app, invocation, keys, ready.cursor.as_ref()).await?;
     let intent = Intent {
         invoice,
         method: ready.method.as_ref().filter(|_| plan.takes_method),

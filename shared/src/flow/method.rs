@@ -12,12 +12,14 @@ use crate::bounds;
 use crate::gateway::paypal::method::Holder;
 use crate::gateway::{KnownMethod, MethodError, Trouble};
 use crate::id::MethodId;
+use crate::model::alert::AlertKind;
 use crate::model::audit::{Audited, GENESIS};
 use crate::model::method::{Method, MethodStatus, Owner};
-use crate::model::payment::Gateway;
+use crate::model::payment::{Gateway, Payment, PaymentStatus};
+use crate::model::transition::Case;
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::roles::Permission;
-use crate::secrets::{Keys, PayPalSecret, SecretError, StripeSecret};
+use crate::secrets::{BankAccess, Keys, PayPalSecret, PlaidSecret, SecretError, StripeSecret};
 use crate::store::commit::{Commit, CommitError};
 use crate::store::list::{Page, PageRequest};
 use crate::store::{Consistency, CustomerRecord, Key, Table};
@@ -63,12 +65,16 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         keys = app.secrets.keys_anew(tenant, order.gateway).await?;
         asked = at_gateway(app, invocation, order, &keys, in_account(&keys)).await;
     }
-    let (found, customer) = asked.map_err(|error| refused(&error))?;
+    let AtGateway { method: found, customer, access } = asked.map_err(|error| refused(&error))?;
     let recorded = in_account(&keys);
     // A method that came attached has its own customer; one that was attached here has the owner's.
     let replaced = found.attached_here && recorded.as_ref() != Some(&customer);
 
     let id = MethodId::of(tenant, order.gateway.as_str(), &found.reference);
+    // Before the method is in the books: it is of no use without.
+    if let Some(access) = &access {
+        app.secrets.keep_bank(tenant, &id, access).await?;
+    }
     for round in 1..=bounds::DECISIONS {
         let now = app.clock.now();
         let stored = app.store.get::<Method>(&Key::method(tenant, &id)).await?;
@@ -80,6 +86,7 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
             reference: found.reference.clone(),
             account: keys.account().to_owned(),
             customer: customer.clone(),
+            mandate: found.mandate.clone(),
             kind: found.kind,
             owner: order.owner.clone(),
             brand: found.brand.clone(),
@@ -143,18 +150,41 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
     Err(Stop::Busy)
 }
 
-/// The method as the gateway has it, and its owner there.
+/// The method as the gateway has it.
+struct AtGateway {
+    method: KnownMethod,
+    /// Its owner there.
+    customer: String,
+    /// What opens the bank account behind it.
+    access: Option<BankAccess>,
+}
+
 async fn at_gateway(
     app: &App,
     invocation: &Invocation,
     order: &MethodOrder,
     keys: &Keys,
     recorded: Option<String>,
-) -> Result<(KnownMethod, String), MethodError> {
-    match keys {
-        Keys::Stripe(secret) => at_stripe(app, invocation, order, secret, recorded).await,
-        Keys::Paypal(secret) => at_paypal(app, invocation, order, secret).await,
-    }
+) -> Result<AtGateway, MethodError> {
+    let (method, customer) = match keys {
+        Keys::Stripe(secret) => at_stripe(app, invocation, order, secret, recorded).await?,
+        Keys::Paypal(secret) => at_paypal(app, invocation, order, secret).await?,
+        Keys::Plaid(secret) => return at_plaid(app, invocation, order, secret).await,
+    };
+    Ok(AtGateway { method, customer, access: None })
+}
+
+/// The bank account that was linked, for the public token that Link has given, which can be exchanged once.
+async fn at_plaid(
+    app: &App,
+    invocation: &Invocation,
+    order: &MethodOrder,
+    secret: &PlaidSecret,
+) -> Result<AtGateway, MethodError> {
+    let time = || invocation.gateway_time(app).ok_or(MethodError::Gateway(Trouble::Unreachable));
+    let (access, item) = app.plaid.exchange(secret, &order.reference, time()?).await?;
+    let method = app.plaid.account(secret, &access, time()?).await?;
+    Ok(AtGateway { method, customer: item, access: Some(access) })
 }
 
 /// A payment token of PayPal's vault, or the one that a setup token becomes: both look alike.
@@ -187,6 +217,64 @@ pub(super) async fn read_known(
             let holder = Holder::of(&method.tenant_id, &method.owner);
             app.paypal.read_method(secret, &holder, &method.reference, timeout).await
         }
+        // It tells nothing of its accounts.
+        Keys::Plaid(_) => Err(MethodError::Gateway(Trouble::Undecided)),
+    }
+}
+
+/// A payment method that must not be used any more, since a bank said so.
+#[derive(Debug)]
+pub(super) struct Retirement {
+    method: Method,
+    is_default: bool,
+    status: MethodStatus,
+}
+
+impl Retirement {
+    /// What a return makes of the method that was debited or paid into; `None`: it stays as it is.
+    pub(super) async fn of(app: &App, before: &Case, after: &Case) -> Result<Option<Self>, Stop> {
+        let payment = &after.payment;
+        let has_ended = payment.status != before.payment.status
+            && matches!(payment.status, PaymentStatus::Failed | PaymentStatus::Returned);
+        let status = payment.failure.as_ref().and_then(|failure| failure.returned?.method());
+        let (Some(status), Some(id), None, true) = (status, &payment.payment_method_id, &after.refund, has_ended)
+        else {
+            return Ok(None);
+        };
+        let Some(method) = app.store.get::<Method>(&Key::method(&payment.tenant_id, id)).await? else {
+            return Ok(None);
+        };
+        // What is blocked stays so.
+        if method.status == status || method.status == MethodStatus::Blocked {
+            return Ok(None);
+        }
+        let is_default = default_of(app, &method).await?.is_some_and(|default| default.id == method.id);
+        Ok(Some(Self { method, is_default, status }))
+    }
+
+    /// Who is called about it.
+    pub(super) fn alert(&self) -> AlertKind {
+        match self.status {
+            MethodStatus::Blocked => AlertKind::DebitNotAuthorized,
+            MethodStatus::Active | MethodStatus::Inactive => AlertKind::PaymentMethodInvalid,
+        }
+    }
+
+    /// Writes it with what brought it about.
+    pub(super) fn write(self, app: &App, invocation: &Invocation, commit: &mut Commit, payment: &Payment) {
+        let Self { method: before, is_default, status } = self;
+        let mut after = Method { status, ..before.clone() };
+        let code = payment.failure.as_ref().and_then(|failure| failure.gateway_code.as_deref());
+        let changes = json!({
+            "status": [before.status, status], "default": [is_default, false],
+            "payment": payment.id, "return_code": code,
+        });
+        let entry = after.record(&invocation.actor, "retire_method", &changes, app.clock.now());
+        commit.method(&app.store, &after, before.version);
+        if is_default {
+            commit.no_default_method(&app.store, &after);
+        }
+        commit.entry(&app.store, entry);
     }
 }
 

@@ -22,6 +22,7 @@ pub mod schedule;
 pub mod send;
 pub mod settings;
 pub mod settle;
+pub mod sync;
 
 use std::error::Error as _;
 use std::time::Duration;

@@ -110,6 +110,7 @@ fn event_alert(
         invoice_id: None,
         payment_id: payment_id.cloned(),
         schedule_id: None,
+        method_id: None,
         message,
         next_action: next_action.to_owned(),
         at: app.clock.now(),

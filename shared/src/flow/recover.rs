@@ -103,6 +103,11 @@ pub async fn recover(
     }
     let (found, keys) = look_up(app, invocation, case.movement(), keys).await;
     match found {
+        Found::Nothing if was_never_sent(app, &case) => {
+            let finding = Finding { sent: Sent::never(), source: Source::Lookup, action: RunAction::Recover };
+            let case = settle(app, invocation, case, &finding, pace).await?;
+            Ok(Recovered::as_it_is(case))
+        }
         Found::Object(answer) if goes_on_by_us(case.movement(), &answer) && may_send_again(app, case.movement()) => {
             Box::pin(send_again(app, invocation, case, keys, pace)).await
         }
@@ -196,6 +201,21 @@ fn may_send_again(app: &App, movement: Movement<'_>) -> bool {
         && !app.config.payments_paused
 }
 
+/// Whether Plaid would show a transfer, and shows none. It takes an authorization for an hour: whoever was stopped before
+/// the transfer can't make it any more. Without one nothing was sent, and once the key has expired nothing will be.
+fn was_never_sent(app: &App, case: &Case) -> bool {
+    let (now, payment) = (app.clock.now(), &case.payment);
+    let is_ours_to_say = case.refund.is_none()
+        && payment.frozen.gateway == Gateway::Plaid
+        && payment.reference().is_none()
+        && retry::failure_is_final(now, payment.progress.send_until);
+    is_ours_to_say
+        && match &payment.authorization {
+            Some(authorization) => now >= authorization.at.plus(bounds::PLAID_UNUSED),
+            None => !retry::key_protects(now, case.movement()),
+        }
+}
+
 /// Whether what is shown goes on only by a send of ours: an order that its customer has approved.
 fn goes_on_by_us(movement: Movement<'_>, answer: &Answer) -> bool {
     let is_approved = answer.begun.is_some() && answer.seen.is_none() && answer.again;
@@ -230,7 +250,7 @@ async fn send_again(app: &App, invocation: &Invocation, case: Case, keys: Keys, 
         Err(CommitError::Store(error)) => return Err(error.into()),
         Err(_) => return Ok(Recovered::as_it_is(case)),
     }
-    let sent = send(app, invocation, renewed.movement(), keys, earlier).await;
+    let (renewed, sent) = send(app, invocation, renewed, keys, earlier).await;
     let next_action = sent.next_action.clone();
     let finding = Finding { sent, source: Source::Reply, action: RunAction::Recover };
     let case = settle(app, invocation, renewed, &finding, pace).await?;

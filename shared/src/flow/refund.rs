@@ -186,7 +186,7 @@ async fn reserve(
 }
 
 async fn execute(app: &App, invocation: &Invocation, case: Case, keys: Keys) -> Result<RefundResult, Stop> {
-    let sent = send(app, invocation, case.movement(), keys, Earlier::Nothing).await;
+    let (case, sent) = send(app, invocation, case, keys, Earlier::Nothing).await;
     let finding = Finding { sent, source: Source::Reply, action: RunAction::Refund };
     let settled = match settle(app, invocation, case.clone(), &finding, Pace::Touch).await {
         Ok(settled) => settled,

@@ -17,6 +17,7 @@ use tracing::Instrument;
 
 use super::execute::{Executed, call_about_secret, execute_due};
 use super::recover::sweep;
+use super::sync::sync_due;
 use super::{Invocation, Stop};
 use crate::app::App;
 use crate::bounds;
@@ -215,6 +216,10 @@ impl Executor {
     /// # Errors
     /// The store, when the index can't be read.
     pub async fn recover(&self, run: &Run, summary: &mut Summary) -> Result<(), Stop> {
+        // What is told first needs no look-up.
+        if let Err(error) = sync_due(&self.app, &run.request_id, run.deadline).await {
+            tracing::error!(error = error.chain(), "events at Plaid could not be asked for");
+        }
         let swept = sweep(&self.app, &run.request_id, run.deadline).await?;
         summary.recovered += swept.recovered;
         summary.remaining += swept.remaining;
@@ -284,7 +289,7 @@ impl Executor {
     async fn turn(&self, run: &Run, due: &Due) -> Option<OwnedSemaphorePermit> {
         let account = self.account(due).await;
         // What names no method there is a payout, or is as good as one: for the rate only.
-        let is_payout = gateway(due) == Gateway::Paypal && due.payment_method_id.is_none();
+        let is_payout = due.payment_method == Some(PaymentMethod::Paypal) && due.payment_method_id.is_none();
         let rate = if is_payout { &self.payout_rate } else { &self.rate };
         while let Err(not_yet) = rate.check_key(&account) {
             let wait = not_yet.wait_time_from(DefaultClock::default().now());
@@ -338,21 +343,23 @@ impl Executor {
             );
         }
         if let Err(Stop::Secret(error @ (SecretError::Malformed(_) | SecretError::Refused { .. }))) = &done {
-            call_about_secret(&self.app, &invocation, gateway(due), error).await?;
+            let by = due.payment_method.unwrap_or(PaymentMethod::Stripe);
+            call_about_secret(&self.app, &invocation, by, error).await?;
         }
         done
     }
 
     /// Whose rate it is: the gateway account's, where there is one.
     async fn account(&self, due: &Due) -> String {
-        match self.app.secrets.keys(&due.tenant_id, gateway(due)).await {
+        let gateway = match due.payment_method {
+            Some(PaymentMethod::Paypal) => Gateway::Paypal,
+            // Which of its providers a bank payment goes over is not known before all is read.
+            Some(PaymentMethod::Ach) => return format!("{}/ach", due.tenant_id),
+            Some(PaymentMethod::Stripe) | None => Gateway::Stripe,
+        };
+        match self.app.secrets.keys(&due.tenant_id, gateway).await {
             Ok(keys) => keys.account().to_owned(),
             Err(_) => due.tenant_id.to_string(),
         }
     }
-}
-
-/// Who is to move the money.
-fn gateway(due: &Due) -> Gateway {
-    due.payment_method.map_or(Gateway::Stripe, PaymentMethod::gateway)
 }

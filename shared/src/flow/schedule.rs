@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::pay::PayOrder;
-use super::pay::read::Read;
+use super::pay::read::{Read, gateway_of};
 use super::pay::reserve::made;
 use super::settings::no_tenant;
 use super::{Invocation, Stop, permitted};
@@ -18,9 +18,10 @@ use crate::model::method::{Method, MethodStatus};
 use crate::model::payment::Payment;
 use crate::model::schedule::{Schedule, ScheduleStatus};
 use crate::model::tenant::Settings;
-use crate::policy::pay::{Plan, default_owner};
+use crate::policy::pay::{Plan, against_date, against_named};
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::roles::Permission;
+use crate::policy::route::default_owner;
 use crate::store::commit::{Commit, CommitError};
 use crate::store::{Consistency, Key};
 
@@ -194,7 +195,7 @@ fn decided(
     let today = now.date_in(&settings.zone());
     if let Some(date) = date {
         let mut refusals = Vec::new();
-        crate::policy::pay::against_date(*date, today, &mut refusals);
+        against_date(*date, today, &mut refusals);
         if !refusals.is_empty() {
             return Err(Stop::Refused(refusals));
         }
@@ -205,7 +206,8 @@ fn decided(
         after.become_(ScheduleStatus::Pending);
     }
     if let Some(id) = named {
-        let refusals = crate::policy::pay::against_named(invoice, before.payment_method, id, method);
+        let gateway = gateway_of(before.payment_method, Some(invoice), method, settings);
+        let refusals = against_named(invoice, before.payment_method, gateway, id, method);
         if !refusals.is_empty() {
             return Err(Stop::Refused(refusals));
         }

@@ -1,16 +1,23 @@
 //! Sending a payment or a refund to its gateway: a few times, under one key, inside the fence.
 //!
+//! At Plaid a payment is sent in two steps: leave for the transfer, which moves nothing and is written down, and the
+//! transfer itself, which is made once under that leave.
+//!
 //! The outcome is the join of all sends, not the last answer: once one of them is unknown, only the gateway's object,
 //! or a success or decline under the same key, ends it.
 
 use super::Invocation;
+use super::settle::reread;
 use crate::app::App;
 use crate::bounds;
 use crate::gateway::{Answer, Found, NextAction, Outcome, Seen, Trouble, paypal};
 use crate::model::movement::Movement;
+use crate::model::payment::{Authorization, Gateway, PaymentStatus};
+use crate::model::transition::Case;
 use crate::money::Money;
 use crate::policy::retry;
 use crate::secrets::Keys;
+use crate::store::commit::{Commit, CommitError};
 use crate::telemetry::metrics::GatewayCall;
 
 /// What was sent before.
@@ -33,8 +40,14 @@ pub struct Sent {
     pub seen: Option<Seen>,
     /// PayPal's order, before there is a capture and above it afterwards.
     pub order: Option<String>,
+    /// Plaid's leave to make the transfer, which is not written down yet.
+    leave: Option<String>,
+    /// When the gateway expects the money to have arrived.
+    pub expected: Option<jiff::civil::Date>,
     /// What was paid with it has come back since.
     pub came_back: bool,
+    /// It is certain that nothing was ever sent, although no open send says so.
+    pub unsent_for_good: bool,
     /// What the customer needs to act.
     pub next_action: Option<NextAction>,
     /// The gateway's own code.
@@ -59,7 +72,10 @@ impl Sent {
             outcome,
             seen: None,
             order: None,
+            leave: None,
+            expected: None,
             came_back: false,
+            unsent_for_good: false,
             next_action: None,
             gateway_code: None,
             rejected: false,
@@ -75,6 +91,13 @@ impl Sent {
         let mut sent = Self::nothing(Earlier::Unknown);
         sent.join(movement, answer);
         sent
+    }
+
+    /// Nothing was ever sent, and nothing can be any more.
+    #[must_use]
+    pub fn never() -> Self {
+        let outcome = Outcome::NotSent(Trouble::Lost);
+        Self { outcome, unsent_for_good: true, ..Self::nothing(Earlier::Unknown) }
     }
 
     /// A person's word: taken as it is, where nothing else is to be had.
@@ -98,6 +121,8 @@ impl Sent {
         }
         self.order = answer.begun.map(|begun| begun.reference).or(self.order.take());
         self.came_back = answer.came_back;
+        self.leave = answer.leave;
+        self.expected = answer.expected.or(self.expected);
         self.outcome = match answer.outcome {
             // What it has executed under an id PayPal answers with, for as long as it keeps the id: a refusal shows that
             // it has executed nothing.
@@ -146,13 +171,84 @@ fn is_our_order(movement: Movement<'_>, begun: &Seen) -> bool {
     paypal::order::is_ours(payment, begun) && movement.order().is_none_or(|order| order == begun.reference)
 }
 
-/// Sends what the caller has reserved: its fence the caller has just set.
-pub async fn send(app: &App, invocation: &Invocation, movement: Movement<'_>, keys: Keys, earlier: Earlier) -> Sent {
-    let sent = try_to_send(app, invocation, movement, keys, earlier).await;
+/// Sends what the caller has reserved: its fence the caller has just set. Answers with the case as it is in the books
+/// then: Plaid's leave may have been written down.
+pub async fn send(app: &App, invocation: &Invocation, case: Case, keys: Keys, earlier: Earlier) -> (Case, Sent) {
+    // A payment without Plaid's leave has never been sent: leave moves no money.
+    let awaits_leave = awaits_leave(case.movement());
+    let earlier = if awaits_leave { Earlier::Nothing } else { earlier };
+    let sent = try_to_send(app, invocation, case.movement(), keys.clone(), earlier).await;
+    let (case, sent) = match sent.leave.clone() {
+        Some(leave) => Box::pin(transfer(app, invocation, case, keys, sent, &leave)).await,
+        None => (case, sent),
+    };
+    let movement = case.movement();
     if sent.attempts > 0 {
         app.metrics.gateway_attempts(movement.gateway(), sent.attempts, movement.payment_id(), app.clock.now());
     }
-    sent
+    (case, sent)
+}
+
+/// Whether it is a payment over Plaid that nobody has been given leave for yet.
+fn awaits_leave(movement: Movement<'_>) -> bool {
+    matches!(movement, Movement::Payment(payment)
+        if payment.frozen.gateway == Gateway::Plaid && payment.authorization.is_none() && payment.reference().is_none())
+}
+
+/// Makes the transfer that Plaid has given leave for, once that is written down.
+async fn transfer(
+    app: &App,
+    invocation: &Invocation,
+    case: Case,
+    keys: Keys,
+    before: Sent,
+    leave: &str,
+) -> (Case, Sent) {
+    match keep_leave(app, invocation, case, leave).await {
+        Ok(case) => {
+            let sent = try_to_send(app, invocation, case.movement(), keys, Earlier::Nothing).await;
+            let attempts = sent.attempts + before.attempts;
+            (case, Sent { attempts, ..sent })
+        }
+        // Somebody else goes on with it, or it could not be written down: what becomes of it is for recovery.
+        Err(case) => {
+            let unknown = Sent::nothing(Earlier::Unknown);
+            (*case, Sent { attempts: before.attempts, ..unknown })
+        }
+    }
+}
+
+/// Writes Plaid's leave down, before anything is done under it; the case as it is, where that is not for us any more.
+async fn keep_leave(app: &App, invocation: &Invocation, case: Case, leave: &str) -> Result<Case, Box<Case>> {
+    let fence = case.payment.progress.send_until;
+    let mut case = case;
+    for round in 1..=bounds::DECISIONS {
+        let mut kept = case.clone();
+        kept.payment.authorization = Some(Authorization { id: leave.to_owned(), at: app.clock.now() });
+        kept.payment.progress.revision += 1;
+        let mut commit = Commit::default();
+        commit.payment(&app.store, &kept.payment);
+        match app.store.commit(commit, invocation.deadline).await {
+            Ok(()) => return Ok(kept),
+            Err(CommitError::Conflict(_)) if invocation.wait_for_turn(app, round).await => {}
+            Err(error) => {
+                tracing::error!(payment_id = %case.payment.id, %error, "leave for a transfer could not be written down");
+                return Err(Box::new(case));
+            }
+        }
+        case = match reread(app, case.movement()).await {
+            Ok(case) => case,
+            Err(_) => return Err(Box::new(case)),
+        };
+        // Only noted that somebody looked: it is still ours.
+        let is_ours = case.payment.status == PaymentStatus::Processing
+            && awaits_leave(case.movement())
+            && case.payment.progress.send_until == fence;
+        if !is_ours {
+            return Err(Box::new(case));
+        }
+    }
+    Err(Box::new(case))
 }
 
 async fn try_to_send(
@@ -168,7 +264,8 @@ async fn try_to_send(
         let Some(timeout) = invocation.gateway_time(app) else { break };
         let asked_at = app.clock.now();
         let order = movement.order().or(sent.order.as_deref());
-        let answer = keys.send(app, movement, order, timeout).await;
+        let unsent = matches!(sent.outcome, Outcome::NotSent(_));
+        let answer = keys.send(app, movement, order, unsent, timeout).await;
         sent.attempts += 1;
         let Answer { outcome, again, retry_after, gateway_code, .. } = &answer;
         let (trouble, mut again, retry_after) = (trouble(outcome), *again, *retry_after);
@@ -186,7 +283,7 @@ async fn try_to_send(
         let result = trouble.map_or("ok", Trouble::as_str);
         app.metrics.gateway_call(GatewayCall { gateway: movement.gateway(), result, took, payment_id }, now);
         sent.join(movement, answer);
-        if sent.outcome.is_known() || sent.mismatch {
+        if sent.outcome.is_known() || sent.mismatch || sent.leave.is_some() {
             return sent;
         }
         if trouble == Some(Trouble::KeyRefused) && !refreshed {

@@ -4,11 +4,14 @@
 //! can compare it with the reservation before it believes it.
 
 pub mod paypal;
+pub mod plaid;
 pub mod stripe;
 mod wire;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+use jiff::civil::Date;
 
 pub use self::wire::http_client;
 use crate::clock::Time;
@@ -140,6 +143,8 @@ pub struct SeenDisputes {
     pub standing: Standing,
     /// Their ids, and whether each has ended.
     pub ended: BTreeMap<String, bool>,
+    /// Why the latest was opened, in the gateway's words.
+    pub reason: Option<String>,
 }
 
 /// What an event is about. It is a hint: what it says is compared with the gateway before it counts.
@@ -197,7 +202,11 @@ pub struct Answer {
     /// What stands for it there before it has an id of its own, and above it afterwards: a PayPal order, whose capture
     /// is the payment. It is compared like `seen`, and its id is no reference.
     pub begun: Option<Box<Seen>>,
-    /// What was paid with it has come back since: reversed by PayPal, or by whom it was paid to.
+    /// Plaid's leave to make the transfer, which was not made yet: no money has moved.
+    pub leave: Option<String>,
+    /// When the gateway expects the money to have arrived.
+    pub expected: Option<Date>,
+    /// What was paid with it has come back since: reversed by PayPal or a bank, or by whom it was paid to.
     pub came_back: bool,
     /// What the customer needs to act; never stored.
     pub next_action: Option<NextAction>,
@@ -219,6 +228,8 @@ impl Answer {
             outcome,
             seen: None,
             begun: None,
+            leave: None,
+            expected: None,
             came_back: false,
             next_action: None,
             conclusive: false,
@@ -248,6 +259,8 @@ pub struct KnownMethod {
     pub reference: String,
     /// The gateway's id of its owner.
     pub customer: Option<String>,
+    /// Stripe's id of the consent to debit a bank account.
+    pub mandate: Option<String>,
     /// It was not attached to its owner before.
     pub attached_here: bool,
     /// What it draws on.

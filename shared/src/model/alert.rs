@@ -14,6 +14,8 @@ names! {
         InsufficientFunds = "insufficient_funds",
         /// A payment failed because its method is wrong, expired or closed.
         PaymentMethodInvalid = "payment_method_invalid",
+        /// The account's owner did not authorize a debit, or no longer does.
+        DebitNotAuthorized = "debit_not_authorized",
         /// A payment was declined.
         Declined = "declined",
         /// A payment was certainly not executed: the gateway was not to be had.
@@ -92,6 +94,8 @@ pub struct Alert {
     pub payment_id: Option<PaymentId>,
     /// The scheduled payment.
     pub schedule_id: Option<ScheduleId>,
+    /// The payment method.
+    pub method_id: Option<MethodId>,
     /// What happened.
     pub message: String,
     /// What to do.

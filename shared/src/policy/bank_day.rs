@@ -27,10 +27,16 @@ pub fn on_or_after(date: Date) -> Date {
     day
 }
 
+/// The first bank day that is after `date`.
+#[must_use]
+pub fn after(date: Date) -> Date {
+    date.tomorrow().map_or(date, on_or_after)
+}
+
 /// The bank day that is `days` of them after `date`, which need not be one itself.
 #[must_use]
 pub fn plus(date: Date, days: u32) -> Date {
-    (0..days).fold(on_or_after(date), |day, _| day.tomorrow().map_or(day, on_or_after))
+    (0..days).fold(on_or_after(date), |day, _| after(day))
 }
 
 /// The day in New York at an instant.

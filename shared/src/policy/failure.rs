@@ -2,6 +2,7 @@
 
 use crate::model::alert::{AlertKind, Severity};
 use crate::model::payment::{Failure, FailureCode};
+use crate::model::return_code::ReturnClass;
 use crate::model::schedule::ScheduleStatus;
 use crate::policy::refusal::Code;
 
@@ -49,6 +50,11 @@ pub fn refund_consequence(failure: &Failure) -> Consequence {
 #[must_use]
 pub fn consequence(failure: &Failure) -> Consequence {
     match failure.code {
+        FailureCode::Declined if failure.returned == Some(ReturnClass::Unauthorized) => Consequence {
+            code: Code::Declined,
+            alert: Some(AlertKind::DebitNotAuthorized),
+            detail: "The bank returned the debit as not authorized. The bank account is blocked; another method is needed.",
+        },
         FailureCode::InsufficientFunds => Consequence {
             code: Code::InsufficientFunds,
             alert: Some(AlertKind::InsufficientFunds),
@@ -94,7 +100,10 @@ pub fn next_action_promised(kind: AlertKind, promise: ScheduleStatus) -> Option<
             "Ask for a new payment method and make it the default, or name it: PATCH /scheduled-payments/{schedule}; it goes on by itself then.",
         ),
         (
-            AlertKind::InsufficientFunds | AlertKind::Declined | AlertKind::GatewayUnavailable,
+            AlertKind::InsufficientFunds
+            | AlertKind::Declined
+            | AlertKind::DebitNotAuthorized
+            | AlertKind::GatewayUnavailable,
             ScheduleStatus::InReview,
         ) => Some(
             "Review it, then set a new date or method: PATCH /scheduled-payments/{schedule}; or call it off: DELETE.",
@@ -113,6 +122,9 @@ pub fn next_action(kind: AlertKind) -> (Severity, &'static str) {
             "Make sure that the method, or for a payout the gateway's balance, has funds; then pay the invoice again.",
         ),
         AlertKind::PaymentMethodInvalid => (Warning, "Ask for a new payment method, then pay the invoice again."),
+        AlertKind::DebitNotAuthorized => {
+            (Critical, "Don't debit this account again: it is blocked. Ask its owner why, and for another way to pay.")
+        }
         AlertKind::Declined => (Warning, "Review the payment before the invoice is paid again."),
         AlertKind::GatewayUnavailable => (Warning, "Look at the gateway's status page, then pay the invoice again."),
         AlertKind::GatewayRejected => (

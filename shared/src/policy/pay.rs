@@ -6,15 +6,17 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use crate::bounds;
+use crate::clock::Time;
 use crate::id::{InvoiceId, MethodId, TenantId, UserId};
 use crate::model::invoice::{Counterparty, Invoice, InvoiceStatus, Kind};
 use crate::model::method::{Method, MethodStatus, Owner};
-use crate::model::payment::PaymentMethod;
+use crate::model::payment::{Direction, FrozenTransfer, Gateway, PaymentMethod};
 use crate::model::schedule::Schedule;
 use crate::model::tenant::{Member, Settings};
 use crate::money::{Currency, Money};
-use crate::policy::approval;
 use crate::policy::refusal::{Code, Refusal};
+use crate::policy::route::{default_owner, takes_method};
+use crate::policy::{approval, presentment};
 
 /// A pay request whose form is right.
 #[derive(Clone, Debug)]
@@ -80,6 +82,8 @@ pub struct Facts<'a> {
     pub members: &'a BTreeMap<UserId, Member>,
     /// The invoice, or the one that would be made.
     pub invoice: Option<&'a Invoice>,
+    /// Who would move the money.
+    pub gateway: Gateway,
     /// The method named, or the owner's default.
     pub method: Option<&'a Method>,
     /// The gateway account that the tenant's secret names; `None`: there is no secret.
@@ -88,6 +92,8 @@ pub struct Facts<'a> {
     pub amount_refusal: Option<String>,
     /// The date in the tenant's time zone.
     pub today: Date,
+    /// The time.
+    pub now: Time,
 }
 
 /// A payment that may be made.
@@ -95,8 +101,10 @@ pub struct Facts<'a> {
 pub struct Plan {
     /// Who answers for it.
     pub approved_by: Vec<UserId>,
-    /// Whether a method is charged: else the tenant's balance at the gateway pays.
+    /// Whether a method is charged, or paid into: else the tenant's balance at the gateway pays.
     pub takes_method: bool,
+    /// What a transfer at Plaid is made of besides.
+    pub transfer: Option<FrozenTransfer>,
     /// Who is paid: the connected account, or the e-mail address at PayPal.
     pub destination: Option<String>,
     /// The money stays in the tenant's own balance at the gateway.
@@ -141,7 +149,7 @@ pub fn decide(request: &PayRequest, schedules: bool, caller: &Member, facts: &Fa
     if !refusals.is_empty() {
         return Err(refusals);
     }
-    Ok(plan(facts.invoice, request.payment_method, approved_by, later))
+    Ok(plan(facts, request.payment_method, approved_by, later))
 }
 
 /// Whether a scheduled payment that is due may be made: everything is checked again.
@@ -182,7 +190,7 @@ pub fn decide_due(schedule: &Schedule, facts: &Facts<'_>) -> Result<Plan, Vec<Re
         facts.members,
     );
     match answer {
-        Ok(users) if refusals.is_empty() => Ok(plan(Some(invoice), schedule.payment_method, users, None)),
+        Ok(users) if refusals.is_empty() => Ok(plan(facts, schedule.payment_method, users, None)),
         Ok(_) => Err(refusals),
         Err(against) => {
             refusals.extend(against);
@@ -191,38 +199,79 @@ pub fn decide_due(schedule: &Schedule, facts: &Facts<'_>) -> Result<Plan, Vec<Re
     }
 }
 
-fn plan(invoice: Option<&Invoice>, by: PaymentMethod, approved_by: Vec<UserId>, later: Option<Date>) -> Plan {
-    let payable = invoice.filter(|invoice| invoice.kind == Kind::Payable);
-    let destination = payable.and_then(|invoice| destination(&invoice.counterparty, by).map(ToOwned::to_owned));
-    let own_balance = destination.is_none() && payable.is_some();
-    let takes_method = invoice.is_some_and(|invoice| takes_method(invoice, by));
-    Plan { approved_by, takes_method, destination, own_balance, later }
+fn plan(facts: &Facts<'_>, by: PaymentMethod, approved_by: Vec<UserId>, later: Option<Date>) -> Plan {
+    let payable = facts.invoice.filter(|invoice| invoice.kind == Kind::Payable);
+    let destination = payable.and_then(|invoice| destination(invoice, by, facts.gateway).map(ToOwned::to_owned));
+    let own_balance = destination.is_none() && payable.is_some() && by == PaymentMethod::Stripe;
+    let takes_method = facts.invoice.is_some_and(|invoice| takes_method(by, facts.gateway, invoice.kind));
+    let transfer = facts.invoice.filter(|_| facts.gateway == Gateway::Plaid).map(|invoice| transfer(invoice, facts));
+    Plan { approved_by, takes_method, transfer, destination, own_balance, later }
 }
 
-/// Where a vendor is paid.
-fn destination(counterparty: &Counterparty, by: PaymentMethod) -> Option<&str> {
-    match by {
-        PaymentMethod::Stripe | PaymentMethod::Ach => counterparty.stripe_account.as_deref(),
-        PaymentMethod::Paypal => counterparty.paypal_email.as_deref(),
+/// What a transfer at Plaid is made of besides.
+fn transfer(invoice: &Invoice, facts: &Facts<'_>) -> FrozenTransfer {
+    const COMPANY: &str = "ccd";
+    let plaid = facts.settings.gateways.ach.as_ref().and_then(|ach| ach.plaid.as_ref());
+    let class = plaid.and_then(|plaid| plaid.ach_class.as_deref()).unwrap_or(COMPANY);
+    let (direction, ach_class) = match invoice.kind {
+        Kind::Receivable => (Direction::Debit, class),
+        // Whoever consented online or by phone is a consumer; money that is paid has these two classes alone.
+        Kind::Payable if class == COMPANY => (Direction::Credit, COMPANY),
+        Kind::Payable => (Direction::Credit, "ppd"),
+    };
+    let so_far = facts.method.and_then(|method| invoice.presentments.get(&method.id)).map_or(0, |so_far| so_far.made);
+    // NACHA has words for a debit that is presented again.
+    let statement = match so_far {
+        again @ 1.. if direction == Direction::Debit => format!("Retry {again}"),
+        _ => last_ten(&invoice.invoice_number)
+            .unwrap_or_else(|| last_ten(invoice.invoice_id.as_str()).unwrap_or_default()),
+    };
+    FrozenTransfer {
+        direction,
+        ach_class: ach_class.to_owned(),
+        ledger_id: plaid.and_then(|plaid| plaid.ledger_id.clone()),
+        holder: invoice.counterparty.name.clone(),
+        statement,
     }
 }
 
-/// Whether a method is charged: a payout at PayPal is paid from the tenant's balance there.
-fn takes_method(invoice: &Invoice, by: PaymentMethod) -> bool {
-    by != PaymentMethod::Paypal || invoice.kind == Kind::Receivable
+/// The last ten characters of what a bank statement can say of a text; `None`: nothing.
+fn last_ten(text: &str) -> Option<String> {
+    let plain: Vec<char> = text.chars().filter(|c| c.is_ascii_alphanumeric() || " -._".contains(*c)).collect();
+    let last: String = plain.iter().skip(plain.len().saturating_sub(10)).collect();
+    let last = last.trim();
+    (!last.is_empty()).then(|| last.to_owned())
+}
+
+/// The vendor's account at the gateway that is paid.
+fn destination(invoice: &Invoice, by: PaymentMethod, gateway: Gateway) -> Option<&str> {
+    let counterparty = &invoice.counterparty;
+    match (by, gateway) {
+        (PaymentMethod::Paypal, _) => counterparty.paypal_email.as_deref(),
+        (_, Gateway::Plaid) => None,
+        (PaymentMethod::Stripe | PaymentMethod::Ach, _) => counterparty.stripe_account.as_deref(),
+    }
 }
 
 fn against_destination(invoice: &Invoice, by: PaymentMethod, facts: &Facts<'_>) -> Option<Refusal> {
-    if invoice.kind == Kind::Receivable || destination(&invoice.counterparty, by).is_some() {
+    let to_bank = facts.gateway == Gateway::Plaid && invoice.counterparty.plaid_method_id.is_some();
+    if invoice.kind == Kind::Receivable || to_bank || destination(invoice, by, facts.gateway).is_some() {
         return None;
     }
-    let detail = match by {
-        PaymentMethod::Paypal => "The counterparty has no paypal_email, which PayPal pays to.",
-        _ if own_balance_allowed(facts) => return None,
-        _ => "The counterparty has no stripe_account, and the tenant does not pay into its own balance.",
-    };
     // An invoice that is made with the payment names its counterparty here.
-    let field = if by == PaymentMethod::Paypal { "counterparty.paypal_email" } else { "invoice_id" };
+    let (field, detail) = match by {
+        PaymentMethod::Stripe if own_balance_allowed(facts) => return None,
+        PaymentMethod::Stripe => {
+            ("invoice_id", "The counterparty has no stripe_account, and the tenant does not pay into its own balance.")
+        }
+        PaymentMethod::Paypal => {
+            ("counterparty.paypal_email", "The counterparty has no paypal_email, which PayPal pays to.")
+        }
+        PaymentMethod::Ach => (
+            "counterparty.stripe_account",
+            "The counterparty has neither a stripe_account nor a plaid_method_id, which bank payments go to.",
+        ),
+    };
     Some(Refusal::field(Code::CounterpartyAccountRequired, field, detail))
 }
 
@@ -242,25 +291,17 @@ pub fn against_date(date: Date, today: Date, refusals: &mut Vec<Refusal>) -> boo
     is_too_far
 }
 
-/// What stands against the method that a change of a scheduled payment names. Its gateway account is looked at when it
-/// is due.
+/// What stands against the method that a change of a scheduled payment names. Its gateway account, and how often it was
+/// debited, is looked at when it is due.
 #[must_use]
 pub fn against_named(
     invoice: &Invoice,
-    payment_method: PaymentMethod,
+    by: PaymentMethod,
+    gateway: Gateway,
     id: &MethodId,
     method: Option<&Method>,
 ) -> Vec<Refusal> {
-    against(invoice, payment_method, Some(id), method, None)
-}
-
-/// The owner whose default method pays `invoice` when none is named.
-#[must_use]
-pub fn default_owner(kind: Kind, counterparty: &Counterparty) -> Option<Owner> {
-    match kind {
-        Kind::Payable => Some(Owner::Tenant),
-        Kind::Receivable => counterparty.customer_id.clone().map(Owner::Customer),
-    }
+    against(invoice, by, gateway, Some(id), method, None)
 }
 
 fn configured(method: PaymentMethod, facts: &Facts<'_>) -> Option<Refusal> {
@@ -313,41 +354,44 @@ fn against_invoice(invoice: &Invoice, target: &Target, facts: &Facts<'_>) -> Vec
     refusals
 }
 
-fn against_method(
-    invoice: &Invoice,
-    payment_method: PaymentMethod,
-    named: Option<&MethodId>,
-    facts: &Facts<'_>,
-) -> Vec<Refusal> {
-    against(invoice, payment_method, named, facts.method, facts.account)
+fn against_method(invoice: &Invoice, by: PaymentMethod, named: Option<&MethodId>, facts: &Facts<'_>) -> Vec<Refusal> {
+    let mut refusals = against(invoice, by, facts.gateway, named, facts.method, facts.account);
+    let debited = facts.method.filter(|_| by == PaymentMethod::Ach && invoice.kind == Kind::Receivable);
+    let limit = presentment::limit(facts.gateway, facts.settings.gateways.ach.as_ref());
+    refusals.extend(debited.and_then(|method| presentment::refusal(invoice, &method.id, limit, facts.now)));
+    refusals
 }
 
 fn against(
     invoice: &Invoice,
-    payment_method: PaymentMethod,
+    by: PaymentMethod,
+    gateway: Gateway,
     named: Option<&MethodId>,
     method: Option<&Method>,
     account: Option<&str>,
 ) -> Vec<Refusal> {
     const FIELD: &str = "payment_method_id";
-    if !takes_method(invoice, payment_method) {
+    if !takes_method(by, gateway, invoice.kind) {
         return named
             .map(|id| {
-                let detail = format!(
-                    "{id} can't be charged for a payout: {payment_method} pays vendors from the balance there."
-                );
+                let detail =
+                    format!("{id} can't be charged for this: {by} pays vendors from the balance at {gateway}.");
                 Refusal::field(Code::PaymentMethodMismatch, FIELD, detail)
             })
             .into_iter()
             .collect();
     }
+    let to_vendor = gateway == Gateway::Plaid && invoice.kind == Kind::Payable;
+    let named = named.or(invoice.counterparty.plaid_method_id.as_ref().filter(|_| to_vendor));
+    // Without an account that could be paid into: said of the counterparty.
+    if to_vendor && named.is_none() {
+        return Vec::new();
+    }
     let owner = default_owner(invoice.kind, &invoice.counterparty);
     let Some(method) = method else {
         let detail = match (named, owner) {
             (Some(id), _) => format!("There is no payment method {id}."),
-            (None, Some(owner)) => {
-                format!("{owner} has no default method for {payment_method}; add one or name one.")
-            }
+            (None, Some(owner)) => format!("{owner} has no default method for {by}; add one or name one."),
             (None, None) => "The counterparty has no customer_id, so it has no default method.".to_owned(),
         };
         return vec![Refusal::field(Code::PaymentMethodRequired, FIELD, detail)];
@@ -366,18 +410,31 @@ fn against(
             format!("{} is blocked: its owner did not authorize it.", method.id),
         )),
     }
-    if method.serves() != payment_method {
-        let detail = format!("{} is for {}, not {payment_method}.", method.id, method.serves());
-        refusals.push(Refusal::field(Code::PaymentMethodMismatch, FIELD, detail));
+    let mismatch = |detail: String| Refusal::field(Code::PaymentMethodMismatch, FIELD, detail);
+    if method.serves() != by {
+        refusals.push(mismatch(format!("{} is for {}, not {by}.", method.id, method.serves())));
+    } else if method.gateway != gateway {
+        refusals.push(mismatch(format!("{} is at {}; {gateway} pays this vendor.", method.id, method.gateway)));
     }
     if account.is_some_and(|account| account != method.account) {
         let detail = format!("{} was added in another gateway account than the tenant's secret names.", method.id);
-        refusals.push(Refusal::field(Code::PaymentMethodMismatch, FIELD, detail));
+        refusals.push(mismatch(detail));
     }
-    if owner.as_ref() != Some(&method.owner) {
-        let wanted = owner.map_or_else(|| "the invoice's customer".to_owned(), |owner| owner.to_string());
-        let detail = format!("{} belongs to {}; a method of {wanted} is needed.", method.id, method.owner);
-        refusals.push(Refusal::field(Code::PaymentMethodMismatch, FIELD, detail));
+    let (fits, wanted) = if to_vendor {
+        let wanted = invoice.counterparty.vendor_id.clone().map(Owner::Vendor);
+        let is_named_there = invoice.counterparty.plaid_method_id.as_ref() == Some(&method.id);
+        // The invoice's own account may belong to a vendor that the invoice does not name.
+        let fits = match &wanted {
+            Some(wanted) => *wanted == method.owner,
+            None => is_named_there && matches!(method.owner, Owner::Vendor(_)),
+        };
+        (fits, wanted.map_or_else(|| "the invoice's vendor".to_owned(), |owner| owner.to_string()))
+    } else {
+        let wanted = owner.as_ref().map_or_else(|| "the invoice's customer".to_owned(), ToString::to_string);
+        (owner.as_ref() == Some(&method.owner), wanted)
+    };
+    if !fits {
+        refusals.push(mismatch(format!("{} belongs to {}; a method of {wanted} is needed.", method.id, method.owner)));
     }
     refusals
 }

@@ -74,6 +74,7 @@ codes! {
     ScheduleClosed = "schedule_closed", 409, "The scheduled payment is over";
     NotRefundable = "not_refundable", 409, "Can't be refunded";
     RefundExceedsRemaining = "refund_exceeds_remaining", 409, "More than is left to refund";
+    PresentmentLimit = "presentment_limit", 409, "The bank account may not be debited again";
     NotCancelable = "not_cancelable", 409, "Can't be canceled";
     NotResolvable = "not_resolvable", 409, "Can't be resolved by a person";
     AlertChanged = "alert_changed", 409, "The alert was raised again";
@@ -98,7 +99,6 @@ codes! {
     ScheduledDateTooFar = "scheduled_date_too_far", 422, "The date is too far ahead";
     ScheduledDatePast = "scheduled_date_past", 422, "The date is past";
     Internal = "internal", 500, "Something is wrong on our side";
-    NotYet = "not_yet", 501, "Not built yet";
     GatewayUnavailable = "gateway_unavailable", 502, "The gateway is not to be had";
     Paused = "paused", 503, "Payments are paused";
     Busy = "busy", 503, "Others are changing the same thing";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::bounds;
 use crate::clock::Time;
 use crate::model::movement::Movement;
-use crate::model::payment::Gateway;
+use crate::model::payment::{Gateway, Payment};
 
 /// A pause before try number `tries_made` + 1: exponential with full jitter, at least what the other side asks for.
 #[must_use]
@@ -41,6 +41,12 @@ fn lifetimes(movement: Movement<'_>) -> (Duration, Duration) {
             (bounds::PAYPAL_CAPTURE, bounds::PAYPAL_CAPTURE)
         }
         (Gateway::Paypal, Movement::Payment(_)) => (bounds::PAYPAL_ORDER_RESEND, bounds::PAYPAL_ORDER_KEY),
+        // No second transfer is made under an authorization, which ends by itself.
+        (Gateway::Plaid, Movement::Payment(Payment { authorization: Some(authorization), created_at, .. })) => {
+            let waited = authorization.at.since(*created_at);
+            (waited + bounds::PLAID_AUTHORIZATION, waited + bounds::PLAID_UNUSED)
+        }
+        (Gateway::Plaid, _) => (bounds::PLAID_RESEND, bounds::PLAID_KEY),
     }
 }
 

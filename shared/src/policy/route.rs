@@ -1,10 +1,14 @@
 //! Which gateway moves a payment, and with what: a method that is charged, a vendor's account that is paid.
 
+use jiff::civil::Date;
+
+use crate::clock::Time;
 use crate::id::MethodId;
 use crate::model::invoice::{Counterparty, Kind};
 use crate::model::method::{Method, Owner};
 use crate::model::payment::{Gateway, PaymentMethod};
 use crate::model::tenant::{AchProvider, AchSettings};
+use crate::policy::bank_day;
 
 /// The gateway that moves the money.
 ///
@@ -63,16 +67,35 @@ pub fn part(
     named: Option<&MethodId>,
     ach: Option<&AchSettings>,
 ) -> Part {
-    let to_vendor = by == PaymentMethod::Ach && kind == Kind::Payable;
-    match named {
-        _ if to_vendor => match (gateway(by, kind, counterparty, None, ach), &counterparty.plaid_method_id) {
-            (Gateway::Plaid, Some(id)) => Part::Method(id.clone()),
-            _ => Part::None,
-        },
-        _ if by == PaymentMethod::Paypal && kind == Kind::Payable => Part::None,
-        Some(id) => Part::Method(id.clone()),
-        None => default_owner(kind, counterparty).map_or(Part::Unknown, Part::DefaultOf),
+    let to_bank = kind == Kind::Payable && gateway(by, kind, counterparty, None, ach) == Gateway::Plaid;
+    match named.or(counterparty.plaid_method_id.as_ref().filter(|_| to_bank)) {
+        Some(id) if to_bank || kind == Kind::Receivable || by == PaymentMethod::Stripe => Part::Method(id.clone()),
+        None if kind == Kind::Receivable || by == PaymentMethod::Stripe => {
+            default_owner(kind, counterparty).map_or(Part::Unknown, Part::DefaultOf)
+        }
+        _ => Part::None,
     }
+}
+
+/// Whether a payment charges a method, or pays into one; else the tenant's balance at the gateway pays.
+#[must_use]
+pub fn takes_method(by: PaymentMethod, gateway: Gateway, kind: Kind) -> bool {
+    kind == Kind::Receivable || by == PaymentMethod::Stripe || gateway == Gateway::Plaid
+}
+
+/// When the money of a bank payment that is sent now should have arrived (docs.stripe.com/payments/ach-direct-debit:
+/// four business days; plaid.com/docs/transfer: the day after its window). The gateway may know better later.
+#[must_use]
+pub fn expected_settlement(gateway: Gateway, kind: Kind, now: Time) -> Date {
+    let today = bank_day::day_at(now);
+    let (cut_off, days) = match (gateway, kind) {
+        // A transfer between balances takes no bank.
+        (Gateway::Stripe, Kind::Payable) => return today,
+        (Gateway::Stripe, Kind::Receivable) => (21, 4),
+        _ => (20, 1),
+    };
+    let in_time = bank_day::is_bank_day(today) && bank_day::hour_at(now) < cut_off;
+    bank_day::plus(if in_time { today } else { bank_day::after(today) }, days)
 }
 
 /// The owner whose default method pays an invoice when none is named.

@@ -42,6 +42,8 @@ pub enum Part {
     Event,
     /// A payment method.
     Method,
+    /// How far Plaid's events are read.
+    Cursor,
     /// The alert: open, with the count that was read.
     Alert,
     /// The next entry of the trail.

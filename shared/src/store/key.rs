@@ -7,6 +7,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::Item;
 use crate::id::{AlertId, InvoiceId, MethodId, PaymentId, RefundId, ScheduleId, TenantId, UserId};
 use crate::model::event::Event;
+use crate::model::method::{Owner, default_key};
+use crate::model::payment::PaymentMethod;
 
 /// The tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,6 +144,18 @@ impl Key {
     #[must_use]
     pub fn method(tenant: &TenantId, method: &MethodId) -> Self {
         Self::new(Table::PaymentMethods, tenant, method.as_str())
+    }
+
+    /// The default method of an owner for a payment method.
+    #[must_use]
+    pub fn default_method(tenant: &TenantId, owner: &Owner, by: PaymentMethod) -> Self {
+        Self::new(Table::PaymentMethods, tenant, default_key(owner, by))
+    }
+
+    /// How far Plaid's events are read.
+    #[must_use]
+    pub fn cursor(tenant: &TenantId) -> Self {
+        Self::new(Table::Tenants, tenant, "cursor#plaid")
     }
 
     /// An alert.

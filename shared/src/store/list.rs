@@ -295,6 +295,31 @@ impl Store {
         Ok(due)
     }
 
+    /// Tenants of one shard whose events at Plaid are to be asked for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn due_for_sync(&self, shard: u8, now: Time) -> Result<Vec<TenantId>, StoreError> {
+        let query = self
+            .db
+            .query()
+            .table_name(self.name(Table::Tenants))
+            .index_name("sync")
+            .key_condition_expression("sync_shard = :shard AND next_check_at <= :now")
+            .expression_attribute_values(":shard", text(shard.to_string()))
+            .expression_attribute_values(":now", text(now.to_string()));
+        let mut pages = query.into_paginator().items().send();
+        let mut due = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| StoreError::unavailable(&error))?;
+            due.extend(Key::of(Table::Tenants, &item).and_then(|key| key.partition.parse().ok()));
+            if due.len() >= bounds::SWEEP_PER_SHARD {
+                break;
+            }
+        }
+        Ok(due)
+    }
+
     /// How many payments and refunds of one shard are unsettled, and when the oldest was begun.
     ///
     /// # Errors

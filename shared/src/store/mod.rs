@@ -60,6 +60,25 @@ pub struct CustomerRecord {
     pub account: String,
 }
 
+/// How far Plaid's events are read for a tenant, and until when they must be asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Plaid's account whose events they are.
+    pub account: String,
+    /// The last event before which everything is applied; 0: none.
+    pub after: u64,
+    /// When to ask again, in case a webhook is lost; absent once nothing can come any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_check_at: Option<Time>,
+    /// Shard of the index of what is to be asked for; absent with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_shard: Option<String>,
+    /// A debit may come back until then.
+    pub watch_until: Time,
+    /// Grows with each write.
+    pub revision: u64,
+}
+
 /// Invoices that hold a bill.
 #[derive(Debug, Default, Deserialize)]
 pub struct Bill {

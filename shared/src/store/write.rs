@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::commit::{Commit, Part, text};
 use super::list::number_key;
-use super::{Bill, CustomerRecord, Item, Key, Store, StoreError, Table};
+use super::{Bill, Cursor, CustomerRecord, Item, Key, Store, StoreError, Table};
 use crate::bounds;
 use crate::clock::Time;
-use crate::id::{InvoiceId, PaymentId, ScheduleId, TenantId, UserId};
+use crate::id::{InvoiceId, MethodId, PaymentId, ScheduleId, TenantId, UserId};
 use crate::model::alert::{AgentRun, Alert, AlertResolution, AlertStatus, Raised};
 use crate::model::audit::Entry;
 use crate::model::event::Event;
@@ -215,6 +215,13 @@ impl Commit {
         self.put(store, Part::Free, key, customer, Guard::Nothing);
     }
 
+    /// How far Plaid's events are read: new (revision 1), or its revision moved on by one since it was read.
+    pub fn cursor(&mut self, store: &Store, tenant: &TenantId, cursor: &Cursor) {
+        let read = cursor.revision.saturating_sub(1);
+        let guard = if read == 0 { Guard::Absent } else { Guard::Still("revision", read) };
+        self.put(store, Part::Cursor, &Key::cursor(tenant), cursor, guard);
+    }
+
     /// An audit entry; nobody has written this one yet.
     pub fn entry(&mut self, store: &Store, entry: Entry) {
         let write = item(&entry).and_then(|mut item| {
@@ -252,6 +259,7 @@ impl Commit {
             ("invoice_id", alert.invoice_id.as_ref().map(InvoiceId::as_str)),
             ("payment_id", alert.payment_id.as_ref().map(PaymentId::as_str)),
             ("schedule_id", alert.schedule_id.as_ref().map(ScheduleId::as_str)),
+            ("method_id", alert.method_id.as_ref().map(MethodId::as_str)),
         ];
         let about = about.into_iter().filter_map(|(name, id)| Some((name, id?)));
         let names: String = about.clone().map(|(name, _)| format!("{name} = :{name}, ")).collect();

@@ -12,6 +12,7 @@ use super::recover::touch_payment;
 use super::schedule::promise;
 use super::send::{Earlier, send};
 use super::settle::{Finding, Pace, Source, reread, settle};
+use super::sync::watch;
 use super::{Invocation, Stop};
 use crate::app::App;
 use crate::bounds;
@@ -109,6 +110,7 @@ pub async fn pay(app: &App, invocation: &Invocation, order: &PayOrder) -> Result
         if invocation.gateway_time(app).is_none() {
             return Err(Stop::Busy);
         }
+        watch(app, invocation, keys, read.cursor.as_ref()).await?;
         let intent = Intent {
             invoice,
             method: read.method.as_ref().filter(|_| plan.takes_method),
@@ -183,7 +185,7 @@ async fn executed(app: &App, invocation: &Invocation, case: Case, keys: Keys) ->
 
 /// Sends what was just reserved, and settles it.
 pub(super) async fn execute(app: &App, invocation: &Invocation, case: Case, keys: Keys) -> (Case, Option<NextAction>) {
-    let sent = send(app, invocation, case.movement(), keys, Earlier::Nothing).await;
+    let (case, sent) = send(app, invocation, case, keys, Earlier::Nothing).await;
     let next_action = sent.next_action.clone();
     let finding = Finding { sent, source: Source::Reply, action: RunAction::Pay };
     let settled = match settle(app, invocation, case.clone(), &finding, Pace::Touch).await {

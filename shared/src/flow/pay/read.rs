@@ -7,18 +7,18 @@ use crate::app::App;
 use crate::flow::keys::amount_refusal;
 use crate::flow::settings::no_tenant;
 use crate::flow::{Invocation, Stop, permitted};
-use crate::id::{InvoiceId, PaymentId, ScheduleId, TenantId, UserId};
+use crate::id::{InvoiceId, MethodId, PaymentId, ScheduleId, TenantId, UserId};
 use crate::model::invoice::{Draft, Invoice, InvoiceStatus};
-use crate::model::method::{Method, Owner, default_key};
-use crate::model::payment::{Payment, PaymentMethod};
+use crate::model::method::{Method, Owner};
+use crate::model::payment::{Gateway, Payment, PaymentMethod};
 use crate::model::schedule::Schedule;
 use crate::model::tenant::{Member, Settings};
 use crate::policy::approval;
-use crate::policy::pay::{Facts, Target, default_owner};
-use crate::policy::refusal::{Code, Refusal};
+use crate::policy::pay::{Facts, Target};
 use crate::policy::roles::Permission;
+use crate::policy::route::{self, Part, default_owner};
 use crate::secrets::{Keys, SecretError};
-use crate::store::{Consistency, Items, Key, StoreError, Table};
+use crate::store::{Consistency, Cursor, Items, Key, StoreError};
 
 /// What was read before the verdict.
 pub(in crate::flow) struct Read {
@@ -29,6 +29,8 @@ pub(in crate::flow) struct Read {
     pub method: Option<Method>,
     pub keys: Option<Keys>,
     pub payment_method: PaymentMethod,
+    /// How far Plaid's events are read.
+    pub cursor: Option<Cursor>,
     /// What the key has made before; a payment wins over a schedule.
     pub existing: Option<Existing>,
 }
@@ -54,12 +56,19 @@ impl Read {
             settings: &self.settings,
             members: &self.members,
             invoice,
+            gateway: self.gateway(),
             method: self.method.as_ref(),
             account: self.keys.as_ref().map(Keys::account),
             amount_refusal: invoice
-                .and_then(|invoice| amount_refusal(self.payment_method.gateway(), invoice.kind, invoice.money())),
+                .and_then(|invoice| amount_refusal(self.payment_method, self.gateway(), invoice.kind, invoice.money())),
             today: app.clock.now().date_in(&self.settings.zone()),
+            now: app.clock.now(),
         }
+    }
+
+    /// Who would move the money.
+    pub fn gateway(&self) -> Gateway {
+        gateway_of(self.payment_method, self.invoice.as_ref(), self.method.as_ref(), &self.settings)
     }
 }
 
@@ -75,24 +84,24 @@ pub(super) async fn read(
     let caller_key = Key::member(tenant, &invocation.actor.user_id);
     let invoice_key = Key::invoice(tenant, &invoice_id(invocation, order)?);
     let keyed = order.key.as_ref().map(|key| keys_of(tenant, key));
-    let method_key = |owner: Option<Owner>| match &request.payment_method_id {
-        Some(id) => Some(Key::method(tenant, id)),
-        None => owner.map(|owner| Key::new(Table::PaymentMethods, tenant, default_key(&owner, request.payment_method))),
-    };
+    let by = request.payment_method;
     let likely_owner = match &request.target {
         Target::New(new) => default_owner(new.kind, &new.counterparty),
         // Right for payables; a receivable's customer stands in the invoice.
         Target::Existing { .. } => Some(Owner::Tenant),
     };
+    let likely_method = match &request.payment_method_id {
+        Some(id) => Some(Key::method(tenant, id)),
+        None => likely_owner.map(|owner| Key::default_method(tenant, &owner, by)),
+    };
+    let cursor_key = Key::cursor(tenant);
     let mut keys = vec![Key::settings(tenant), caller_key.clone(), invoice_key.clone()];
     keys.extend(keyed.clone().into_iter().flatten());
-    keys.extend(method_key(likely_owner));
+    keys.extend(likely_method);
     keys.extend(request.approved_by.as_ref().map(|user| Key::member(tenant, user)));
+    keys.extend((by == PaymentMethod::Ach).then(|| cursor_key.clone()));
 
-    let (found, opened) = tokio::join!(
-        app.store.read(keys.clone(), consistency),
-        gateway_keys(app, tenant, request.payment_method, Freshness::Cached)
-    );
+    let (found, opened) = tokio::join!(app.store.read(keys.clone(), consistency), likely_keys(app, tenant, by));
     let mut found = found?;
     let caller = permitted(found.get(&caller_key)?, Permission::PaymentsCreate)?;
     let Some(settings) = found.get::<Settings>(&Key::settings(tenant))? else {
@@ -106,13 +115,13 @@ pub(super) async fn read(
         invoice: found.get(&invoice_key)?,
         method: None,
         keys: None,
-        payment_method: request.payment_method,
+        payment_method: by,
+        cursor: found.get(&cursor_key)?,
         existing,
     };
     if read.existing.is_some() {
         return Ok(read);
     }
-    built(request.payment_method, &read.settings)?;
     read.keys = opened?;
     if let Target::New(_) = request.target {
         match (&read.invoice, consistency) {
@@ -125,7 +134,10 @@ pub(super) async fn read(
         }
     }
 
-    let method_key = method_key(read.invoice.as_ref().and_then(|i| default_owner(i.kind, &i.counterparty)));
+    let method_key = match &read.invoice {
+        Some(invoice) => method_key(by, invoice, request.payment_method_id.as_ref(), &read.settings),
+        None => request.payment_method_id.as_ref().map(|id| Key::method(tenant, id)),
+    };
     let recorded: Vec<UserId> = match (&read.invoice, &request.target) {
         (Some(invoice), Target::Existing { .. })
             if request.approved_by.is_none()
@@ -142,6 +154,9 @@ pub(super) async fn read(
         found.extend(app.store.read(more, consistency).await?);
     }
     read.method = method_key.as_ref().map(|key| found.get(key)).transpose()?.flatten();
+    if by == PaymentMethod::Ach {
+        read.keys = gateway_keys(app, tenant, read.gateway(), Freshness::Cached).await?;
+    }
     for user in recorded.iter().chain(&request.approved_by).chain([&invocation.actor.user_id]) {
         if let Some(member) = found.get(&Key::member(tenant, user))? {
             read.members.insert(user.clone(), member);
@@ -178,19 +193,26 @@ pub(in crate::flow) enum Freshness {
     Anew,
 }
 
-/// The tenant's secret for a payment method; `None`: there is none.
+/// The secret of a payment method's gateway; nothing yet where that depends on what is read.
+async fn likely_keys(app: &App, tenant: &TenantId, by: PaymentMethod) -> Result<Option<Keys>, SecretError> {
+    let gateway = match by {
+        PaymentMethod::Stripe => Gateway::Stripe,
+        PaymentMethod::Paypal => Gateway::Paypal,
+        PaymentMethod::Ach => return Ok(None),
+    };
+    gateway_keys(app, tenant, gateway, Freshness::Cached).await
+}
+
+/// The tenant's secret for a gateway; `None`: there is none.
 pub(in crate::flow) async fn gateway_keys(
     app: &App,
     tenant: &TenantId,
-    method: PaymentMethod,
+    gateway: Gateway,
     freshness: Freshness,
 ) -> Result<Option<Keys>, SecretError> {
-    if method == PaymentMethod::Ach {
-        return Ok(None);
-    }
     let found = match freshness {
-        Freshness::Cached => app.secrets.keys(tenant, method.gateway()).await,
-        Freshness::Anew => app.secrets.keys_anew(tenant, method.gateway()).await,
+        Freshness::Cached => app.secrets.keys(tenant, gateway).await,
+        Freshness::Anew => app.secrets.keys_anew(tenant, gateway).await,
     };
     match found {
         Ok(keys) => Ok(Some(keys)),
@@ -199,17 +221,36 @@ pub(in crate::flow) async fn gateway_keys(
     }
 }
 
-/// Refuses, in plain words, what the tenant has enabled and this version can't do.
-pub(in crate::flow) fn built(method: PaymentMethod, settings: &Settings) -> Result<(), Stop> {
-    let enabled = match method {
-        PaymentMethod::Stripe | PaymentMethod::Paypal => false,
-        PaymentMethod::Ach => settings.gateways.ach.as_ref().is_some_and(|ach| ach.enabled),
-    };
-    if enabled {
-        let detail = format!("Payments by {method} are not built yet; use stripe or paypal.");
-        return Err(Stop::refused(Refusal::field(Code::NotYet, "payment_method", detail)));
+/// Who would move the money of a payment of `invoice`.
+pub(in crate::flow) fn gateway_of(
+    by: PaymentMethod,
+    invoice: Option<&Invoice>,
+    method: Option<&Method>,
+    settings: &Settings,
+) -> Gateway {
+    match (invoice, by) {
+        (Some(Invoice { kind, counterparty, .. }), _) => {
+            route::gateway(by, *kind, counterparty, method, settings.gateways.ach.as_ref())
+        }
+        (None, PaymentMethod::Paypal) => Gateway::Paypal,
+        (None, PaymentMethod::Stripe | PaymentMethod::Ach) => Gateway::Stripe,
     }
-    Ok(())
+}
+
+/// The method that takes part in a payment of `invoice`; `None`: there is none, or it can't be told.
+pub(in crate::flow) fn method_key(
+    by: PaymentMethod,
+    invoice: &Invoice,
+    named: Option<&MethodId>,
+    settings: &Settings,
+) -> Option<Key> {
+    let tenant = &invoice.tenant_id;
+    match route::part(by, invoice.kind, &invoice.counterparty, named, settings.gateways.ach.as_ref()) {
+        Part::Method(id) => Some(Key::method(tenant, &id)),
+        Part::DefaultOf(owner) => Some(Key::default_method(tenant, &owner, by)),
+        // One that is named all the same is read, to say what is wrong with it.
+        Part::None | Part::Unknown => named.map(|id| Key::method(tenant, id)),
+    }
 }
 
 /// The invoice that the order is for; one that it makes has its id from the key.

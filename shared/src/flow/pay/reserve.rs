@@ -14,8 +14,9 @@ use crate::model::method::{Method, MethodKind};
 use crate::model::movement::Progress;
 use crate::model::payment::{Disputes, Frozen, Gateway, Payment, PaymentMethod, PaymentStatus, Refunds};
 use crate::model::schedule::{Schedule, ScheduleStatus};
-use crate::model::transition::Case;
+use crate::model::transition::{self, Case};
 use crate::policy::pay::Plan;
+use crate::policy::route::expected_settlement;
 use crate::secrets::Keys;
 use crate::store::commit::{Commit, CommitError};
 
@@ -23,7 +24,7 @@ use crate::store::commit::{Commit, CommitError};
 pub(in crate::flow) struct Intent<'a> {
     /// As it was read; version 0: it is made with the payment.
     pub invoice: &'a Invoice,
-    /// What is charged; nothing, where the tenant's balance at the gateway pays.
+    /// What is charged, or paid into; nothing, where the tenant's balance at the gateway pays.
     pub method: Option<&'a Method>,
     pub payment_method: PaymentMethod,
     pub keys: &'a Keys,
@@ -93,6 +94,8 @@ pub(in crate::flow) async fn reserve(
             customer: method.map(|method| method.customer.clone()).unwrap_or_default(),
             method: method.map(sent_as).unwrap_or_default(),
             destination: plan.destination.clone(),
+            mandate: method.and_then(|method| method.mandate.clone()),
+            transfer: plan.transfer.clone(),
             description: description(&invoice),
         },
         approved_by: plan.approved_by.clone(),
@@ -103,12 +106,16 @@ pub(in crate::flow) async fn reserve(
         failure: None,
         gateway_ref: None,
         order_id: None,
+        authorization: None,
+        expected_settlement_date: (intent.payment_method == PaymentMethod::Ach)
+            .then(|| expected_settlement(keys.gateway(), invoice.kind, now)),
         refundable_minor: 0,
         refunds: Refunds::default(),
         disputed: false,
         disputes: Disputes::default(),
         progress: Progress::reserved(tenant, now),
     };
+    transition::present(&mut invoice, &payment, now);
     let before = if read_version == 0 { InvoiceStatus::Approved } else { before };
     invoice.status = InvoiceStatus::Paying;
     invoice.current = Some(id.clone());
@@ -155,7 +162,7 @@ pub(in crate::flow) fn made(
 /// What a method is called in requests: PayPal wants to know what it draws on.
 fn sent_as(method: &Method) -> String {
     match (method.gateway, method.kind) {
-        (Gateway::Stripe, _) => method.reference.clone(),
+        (Gateway::Stripe | Gateway::Plaid, _) => method.reference.clone(),
         (Gateway::Paypal, MethodKind::Card) => Source::Card.frozen(&method.reference),
         (Gateway::Paypal, _) => Source::Paypal.frozen(&method.reference),
     }

@@ -2,23 +2,27 @@
 
 use super::{Arrival, Received, SEND_OPEN, last, mark, step};
 use crate::app::App;
+use crate::bounds;
 use crate::clock::Time;
 use crate::flow::alert::{Execution, alert, run};
+use crate::flow::method::Retirement;
 use crate::flow::record::{Told, record};
 use crate::flow::send::{Sent, is_ours};
 use crate::flow::settle::{Finding, Source, applied, check_when_final};
 use crate::flow::{Invocation, Stop};
-use crate::gateway::{Outcome, Refunded, SeenRefund};
+use crate::gateway::{Outcome, Refunded, SeenRefund, stripe};
 use crate::id::{PaymentId, RefundId, TenantId, UserId};
 use crate::model::alert::{AlertKind, RunAction};
 use crate::model::movement::Progress;
 use crate::model::payment::{Disputes, Failure, FailureCode, Gateway, Payment, PaymentStatus};
 use crate::model::refund::{FrozenRefund, Refund, RefundStatus, refund_of};
+use crate::model::return_code;
 use crate::model::schedule::Next;
 use crate::model::transition::{self, Case, Change, Report};
 use crate::money::Money;
 use crate::policy::retry;
 use crate::store::commit::Commit;
+use crate::store::list::{Page, PageRequest};
 use crate::store::{Items, Key};
 
 /// A refund in the gateway's list, with the ids that it may have in our books.
@@ -55,11 +59,14 @@ pub(super) async fn refunds(
     // PayPal lists them by the order. Once it is in the books it does not change.
     let order = match arrival.keys.gateway() {
         Gateway::Paypal => app.store.get::<Payment>(&Key::payment(invocation.tenant(), payment_id)).await?,
-        Gateway::Stripe => None,
+        Gateway::Stripe | Gateway::Plaid => None,
     };
     let order = order.and_then(|payment| payment.order_id);
     let listed = arrival.keys.refunds(app, reference, order.as_deref(), &time).await;
     let mut listed = listed.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
+    if arrival.keys.gateway() == Gateway::Plaid {
+        unlabeled(app, invocation.tenant(), payment_id, &mut listed).await?;
+    }
     listed.reverse();
     if let Some(Refunded::One(one)) = told {
         let stage = |seen: &SeenRefund| match seen.answer.outcome {
@@ -76,12 +83,45 @@ pub(super) async fn refunds(
     let named = |seen: SeenRefund| {
         // PayPal's objects name no tenant: what is in the tenant's books is of its own.
         let named = seen.labels.tenant_id.as_deref();
-        let is_ours = named == Some(tenant.as_str()) || (named.is_none() && arrival.keys.gateway() == Gateway::Paypal);
+        let is_ours = named == Some(tenant.as_str()) || (named.is_none() && arrival.keys.gateway() != Gateway::Stripe);
         let ours = seen.labels.refund_id.as_deref().filter(|_| is_ours).and_then(|id| id.parse().ok());
         let external = RefundId::external(tenant, arrival.event.gateway, &seen.reference);
         Listed { ours, external, seen }
     };
     Ok(listed.into_iter().map(named).collect())
+}
+
+/// Tells which of Plaid's refunds are ours: they carry no mark. One of ours that has not heard its id yet may be any that
+/// nobody knows; it hears it by being sent again, and until then nothing is recorded as made without us.
+async fn unlabeled(
+    app: &App,
+    tenant: &TenantId,
+    payment_id: &PaymentId,
+    listed: &mut [SeenRefund],
+) -> Result<(), Stop> {
+    let mut known: Vec<Refund> = Vec::new();
+    let mut page = PageRequest { limit: bounds::PAGE_MAX, cursor: None };
+    loop {
+        let Page { items, cursor } = app.store.refunds(tenant, Some(payment_id), &page).await?;
+        for refund in items {
+            known.extend(app.store.get::<Refund>(&Key::refund(tenant, &refund.id)).await?);
+        }
+        match cursor {
+            Some(cursor) => page.cursor = Some(cursor),
+            None => break,
+        }
+    }
+    for seen in listed {
+        match known.iter().find(|refund| refund.reference() == Some(seen.reference.as_str())) {
+            Some(refund) if !refund.external => seen.labels.refund_id = Some(refund.id.to_string()),
+            Some(_) => {}
+            None if known.iter().any(|refund| refund.reference().is_none() && refund.status.is_unsettled()) => {
+                return Err(Stop::Gateway("a refund is told of that may be one of ours which has not heard its id"));
+            }
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// Applies what the list shows and the running total beyond it. Each refund that changes is a change of its own; the
@@ -211,7 +251,7 @@ async fn refund_shown(
     let sent = Sent::found(case.movement(), listed.seen.answer);
     let source = Source::Event(arrival.event.clone());
     let finding = Finding { sent, source, action: RunAction::Receive };
-    Ok(Some(applied(app, invocation, &case, change, &finding, why.as_ref())))
+    Ok(Some(applied(app, invocation, &case, change, &finding, why.as_ref(), None)))
 }
 
 /// The record that is known by the gateway's id.
@@ -286,8 +326,19 @@ pub(super) async fn apply_disputes(
     if is_behind || seen.ended.get(id).is_none_or(|ended| has_ended && !ended) {
         return Err(Stop::Gateway("the gateway's list of disputes is behind its event"));
     }
-    let commit = match transition::standing(&case, seen.standing) {
-        Some(change) => change_of(app, invocation, arrival, &case, change, None).0,
+    // A dispute about a bank debit is the bank's return.
+    let returned = seen.reason.as_deref().filter(|_| case.payment.is_debit()).and_then(stripe::bank_return);
+    let failure = returned.map(|code| return_code::failure(code, seen.reason.clone()));
+    let commit = match transition::standing(&case, seen.standing, failure.as_ref()) {
+        Some(mut change) => {
+            let retirement = Retirement::of(app, &case, &change.case).await?;
+            change.alerts.extend(retirement.as_ref().map(Retirement::alert));
+            let (mut commit, after) = change_of(app, invocation, arrival, &case, change, None);
+            if let Some(retirement) = retirement {
+                retirement.write(app, invocation, &mut commit, &after.payment);
+            }
+            commit
+        }
         // Nothing to change, if nobody else has changed it.
         None => {
             let mut commit = Commit::default();

@@ -9,6 +9,7 @@ pub(super) use self::note::check_when_final;
 use self::note::{called, noted};
 use super::alert::{Execution, run};
 use super::keys::{may_be_given_up, pending_check};
+use super::method::Retirement;
 use super::record::{Told, record};
 use super::send::Sent;
 use super::{Invocation, Stop};
@@ -97,7 +98,10 @@ pub async fn settle(
     for round in 1..=bounds::DECISIONS {
         let now = app.clock.now();
         let (mut commit, settled) = match decide(app, &case, finding, own_fence, terms.as_ref()) {
-            Decision::Apply(change, why) => applied(app, invocation, &case, *change, finding, why.as_ref()),
+            Decision::Apply(change, why) => {
+                let retirement = Retirement::of(app, &case, &change.case).await?;
+                applied(app, invocation, &case, *change, finding, why.as_ref(), retirement)
+            }
             Decision::Note => match (noted(app, invocation, &case, finding, pace), finding.event()) {
                 (Some(noted), _) => noted,
                 (None, Some(_)) => (called(app, &case, finding), case.clone()),
@@ -196,6 +200,10 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time, terms: Opt
             (Report::NotExecuted, Some(Failure::new(FailureCode::NotExecuted, None)))
         }
         // Only the execution that set the fence knows that nothing of it was taken.
+        // Another fence since then is another send.
+        Outcome::NotSent(_) if finding.sent.unsent_for_good && send_until == own_fence => {
+            (Report::NotSent, Some(failed(FailureCode::GatewayUnavailable)))
+        }
         Outcome::Refused(failure) if answers_open_send => (Report::Declined, Some(failure.clone())),
         Outcome::NotSent(_) if answers_open_send => (Report::NotSent, Some(failed(FailureCode::GatewayUnavailable))),
         Outcome::NotSent(_) | Outcome::Refused(_) | Outcome::Unknown(_) => return Decision::Note,
@@ -209,13 +217,13 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time, terms: Opt
     let reference = finding.sent.seen.as_ref().map(|seen| seen.reference.as_str());
     let executed = case.schedule.as_ref().filter(|schedule| schedule.is_executed_by(&case.payment.id));
     let next = match (&why, terms) {
-        (Some(why), Some(terms)) => next::after(why.code, executed, terms, now),
+        (Some(why), Some(terms)) => next::after(why, executed, terms.may_come_again(case, why, now), terms, now),
         _ => Next::Nothing,
     };
     let mut change = transition::apply(case, report, why.as_ref(), &next, reference, now);
     let mut why = why;
     if finding.sent.came_back
-        && let Some(returned) = transition::returned(change.as_ref().map_or(case, |change| &change.case))
+        && let Some(returned) = transition::returned(change.as_ref().map_or(case, |change| &change.case), why.as_ref())
     {
         let told = change.take().map(|change| change.alerts).unwrap_or_default();
         change = Some(Change { alerts: told.into_iter().chain(returned.alerts).collect(), ..returned });
@@ -224,7 +232,7 @@ fn decide(app: &App, case: &Case, finding: &Finding, own_fence: Time, terms: Opt
     }
     match change {
         Some(mut change) => {
-            learn_order(&mut change.case, finding);
+            learn(&mut change.case, finding);
             if change.case.movement().waits_for_customer() {
                 let check = waiting_check(now, &change.case.payment);
                 let progress = &mut change.case.payment.progress;
@@ -262,16 +270,22 @@ fn is_captured(movement: Movement<'_>, finding: &Finding) -> bool {
 fn waiting_check(now: Time, payment: &Payment) -> Time {
     let until = waits_until(payment);
     match payment.frozen.gateway {
-        Gateway::Stripe => until,
+        Gateway::Stripe | Gateway::Plaid => until,
         Gateway::Paypal if now < until => retry::next_check(now, payment.progress.checks).min(until),
         Gateway::Paypal => retry::next_check(now, payment.progress.checks),
     }
 }
 
-/// Notes PayPal's order as soon as an answer tells of it.
-fn learn_order(case: &mut Case, finding: &Finding) {
-    if let (Some(order), false) = (&finding.sent.order, finding.sent.mismatch) {
+/// Notes PayPal's order as soon as an answer tells of it, and when the money is expected.
+fn learn(case: &mut Case, finding: &Finding) {
+    if finding.sent.mismatch {
+        return;
+    }
+    if let Some(order) = &finding.sent.order {
         case.payment.learn_order(order);
+    }
+    if case.refund.is_none() && finding.sent.expected.is_some() {
+        case.payment.expected_settlement_date = finding.sent.expected;
     }
 }
 
@@ -283,6 +297,7 @@ pub(super) fn applied(
     change: Change,
     finding: &Finding,
     why: Option<&Failure>,
+    retirement: Option<Retirement>,
 ) -> (Commit, Case) {
     let mut told = Told::action(if finding.by_person() { "resolve" } else { "settle" });
     told.why = why;
@@ -297,6 +312,10 @@ pub(super) fn applied(
         None => failure::consequence(why).alert,
     };
     told.alerts.extend(why.and_then(|why| rejected.or(calls(why))));
+    // One that came back late does not fail; its method is no good all the same.
+    if let (Some(retirement), None) = (&retirement, why) {
+        told.alerts.push(retirement.alert());
+    }
     // What came back has an alert of its own.
     if change.alerts.contains(&AlertKind::RefundCameBack) {
         told.alerts.clear();
@@ -308,6 +327,9 @@ pub(super) fn applied(
     }
     let is_alerted = !told.alerts.is_empty() || !change.alerts.is_empty();
     let (mut commit, case) = record(app, invocation, before, change, told);
+    if let Some(retirement) = retirement {
+        retirement.write(app, invocation, &mut commit, &case.payment);
+    }
     if (why.is_some() && !finding.by_person()) || is_alerted {
         commit.run(&app.store, &run(app, invocation, &case, execution(finding, why)));
     }
@@ -329,7 +351,7 @@ fn execution<'a>(finding: &'a Finding, why: Option<&'a Failure>) -> Execution<'a
 #[must_use]
 pub fn acts_until(payment: &Payment) -> Time {
     match payment.frozen.gateway {
-        Gateway::Stripe => waits_until(payment),
+        Gateway::Stripe | Gateway::Plaid => waits_until(payment),
         Gateway::Paypal => payment.created_at.plus(bounds::PAYPAL_APPROVAL),
     }
 }

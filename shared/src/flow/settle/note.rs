@@ -1,6 +1,6 @@
 //! What is noted of a finding that changes no state: the gateway's id, the next check, and what a person must be told.
 
-use super::{Finding, Pace, Source, differs, execution, learn_order, waiting_check, was_paid};
+use super::{Finding, Pace, Source, differs, execution, learn, waiting_check, was_paid};
 use crate::app::App;
 use crate::bounds;
 use crate::clock::Time;
@@ -45,7 +45,7 @@ pub(super) fn noted(
     if let (Some(seen), None) = (seen, &before.refund) {
         case.payment.learn_reference(&seen.reference);
     }
-    learn_order(&mut case, finding);
+    learn(&mut case, finding);
     let learned =
         (case.payment.reference(), &case.payment.order_id) != (before.payment.reference(), &before.payment.order_id);
     let waiting_check = case.movement().waits_for_customer().then(|| waiting_check(now, &case.payment));

@@ -60,7 +60,7 @@ impl PayPal {
         if page.links.iter().any(|link| link.rel == "next") || page.items.len() > bounds::PAYPAL_DISPUTES {
             return Err(Trouble::Undecided);
         }
-        let mut seen = SeenDisputes { standing: Standing::default(), ended: BTreeMap::new() };
+        let mut seen = SeenDisputes { standing: Standing::default(), ended: BTreeMap::new(), reason: None };
         let mut lost = 0_i64;
         let mut lost_since: Option<Time> = None;
         for item in page.items {

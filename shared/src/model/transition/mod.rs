@@ -6,6 +6,7 @@
 //! states from the same functions.
 
 mod payment;
+mod presentment;
 mod refund;
 mod schedule;
 mod standing;
@@ -21,6 +22,7 @@ use super::refund::{Refund, RefundStatus};
 use super::schedule::{Next, Schedule};
 use crate::clock::Time;
 
+pub use self::presentment::present;
 pub use self::refund::{discover, take};
 pub use self::schedule::wait_for_method;
 pub use self::standing::{Standing, returned, standing, told};

@@ -4,7 +4,7 @@ use super::super::alert::AlertKind;
 use super::super::invoice::{AlsoPaid, Invoice, InvoiceStatus};
 use super::super::payment::{Failure, Payment, PaymentMethod, PaymentStatus};
 use super::super::schedule::Next;
-use super::{Aftermath, Case, Change, Report, schedule};
+use super::{Aftermath, Case, Change, Report, presentment, schedule};
 use crate::clock::Time;
 
 /// The state after a report.
@@ -60,8 +60,14 @@ pub(super) fn apply(
     }
     match status {
         PaymentStatus::Paid => {
+            // Believed to be unseen by its bank, and seen after all.
+            let was_unseen = !case.payment.status.is_unsettled()
+                && case.payment.failure.as_ref().is_none_or(|failure| failure.returned.is_none());
             payment.paid_at = Some(at);
             payment.failure = None;
+            if was_unseen {
+                presentment::present(&mut change.case.invoice, &case.payment, at);
+            }
             paid(&mut change);
             schedule::paid(&mut change.case);
             // From now on it can be refunded.
@@ -69,6 +75,7 @@ pub(super) fn apply(
         }
         PaymentStatus::Failed | PaymentStatus::Canceled => {
             payment.failure = failure.cloned();
+            presentment::ended(&mut change.case.invoice, &case.payment, failure);
             let is_current = case.invoice.current.as_ref() == Some(&case.payment.id);
             if is_current && case.invoice.status == InvoiceStatus::Paying {
                 release(&mut change);

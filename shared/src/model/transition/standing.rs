@@ -1,9 +1,9 @@
 //! What becomes of a payment after it was paid without us: refunds that the gateway tells of, and disputes.
 
 use super::super::alert::AlertKind;
-use super::super::payment::{Disputes, PaymentMethod, PaymentStatus, Refunds};
+use super::super::payment::{Disputes, Failure, PaymentMethod, PaymentStatus, Refunds};
 use super::payment::{follow, follow_to};
-use super::{Aftermath, Case, Change};
+use super::{Aftermath, Case, Change, presentment};
 
 /// How the disputes of a payment stand at the gateway, all of them together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,9 +30,9 @@ pub fn told(case: &Case, total: i64) -> Option<Change> {
     Some(change)
 }
 
-/// What the disputes make of a payment that was paid. One on a bank payment is the bank's return.
+/// What the disputes make of a payment that was paid. One on a bank payment is the bank's return; `failure` says why.
 #[must_use]
-pub fn standing(case: &Case, standing: Standing) -> Option<Change> {
+pub fn standing(case: &Case, standing: Standing, failure: Option<&Failure>) -> Option<Change> {
     let payment = &case.payment;
     let disputed = standing.disputed && payment.payment_method != PaymentMethod::Ach;
     if disputed == payment.disputed && standing.disputes == payment.disputes {
@@ -43,6 +43,9 @@ pub fn standing(case: &Case, standing: Standing) -> Option<Change> {
     change.case.payment.disputes = standing.disputes;
     follow(&mut change);
     let after = change.case.payment.status;
+    if after == PaymentStatus::Returned && payment.status != after {
+        came_back(&mut change.case, failure);
+    }
     let is_new = standing.disputes.seen > payment.disputes.seen;
     if (disputed && (is_new || !payment.disputed)) || (standing.asked && is_new) {
         change.alerts.push(AlertKind::Disputed);
@@ -56,10 +59,23 @@ pub fn standing(case: &Case, standing: Standing) -> Option<Change> {
     Some(change)
 }
 
-/// All that was paid has come back, by whom it was paid to or by the gateway; `None`: nothing was paid, or that is known.
+/// All that was paid has come back, by whom it was paid to, by its bank or by the gateway; `None`: nothing was paid, or
+/// that is known. `failure` says why, where that is told.
 #[must_use]
-pub fn returned(case: &Case) -> Option<Change> {
+pub fn returned(case: &Case, failure: Option<&Failure>) -> Option<Change> {
     let mut change = Change::of(case);
     follow_to(&mut change, Aftermath::Reversed);
-    (change.case.payment.status != case.payment.status).then_some(change)
+    if change.case.payment.status == case.payment.status {
+        return None;
+    }
+    came_back(&mut change.case, failure);
+    Some(change)
+}
+
+/// Notes why a bank returned what was paid.
+fn came_back(case: &mut Case, failure: Option<&Failure>) {
+    if let Some(failure) = failure.filter(|failure| failure.returned.is_some()) {
+        case.payment.failure = Some(failure.clone());
+        presentment::ended(&mut case.invoice, &case.payment, Some(failure));
+    }
 }
