@@ -78,12 +78,14 @@ impl Permissions {
         let (service, operation) = target.split_once('.').unwrap_or_default();
         if service == "secretsmanager" {
             let action = format!("secretsmanager:{operation}");
-            let secret = body.get("SecretId").and_then(Value::as_str).unwrap_or_default();
+            // `CreateSecret` calls it by its name to be.
+            let secret = body.get("SecretId").or(body.get("Name")).and_then(Value::as_str).unwrap_or_default();
             let granted =
                 self.0.granted.iter().filter(|grant| grant.action == action && is_of(&grant.resource, secret));
             let granted: Vec<_> = granted.cloned().collect();
             // By its ARN if it is there, by its name if not: whoever asks does not know.
-            return if granted.len() == 2 { granted } else { vec![Grant::new(&action, secret)] };
+            let is_either = granted.len() == 2 || granted.iter().any(|grant| grant.resource.ends_with('*'));
+            return if is_either { granted } else { vec![Grant::new(&action, secret)] };
         }
         let on = |action: &str, table: &str| {
             let table = self.0.tables.get(table).map_or(table, String::as_str);
@@ -122,9 +124,10 @@ impl Permissions {
 /// resource.
 fn is_of(resource: &str, secret: &str) -> bool {
     let form = resource.split_once(":secret:${SecretsPrefix}").map(|(_, form)| form.trim_end_matches("-??????"));
-    let Some((before, after)) = form.and_then(|form| form.split_once('*')) else { return false };
-    let named = secret.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(before)?.strip_suffix(after));
-    named.is_some_and(|tenant| !tenant.is_empty())
+    let (Some(form), Some(secret)) = (form, secret.strip_prefix(PREFIX)) else { return false };
+    let (form, secret): (Vec<&str>, Vec<&str>) = (form.split('/').collect(), secret.split('/').collect());
+    form.len() == secret.len()
+        && form.iter().zip(&secret).all(|(form, part)| *form == *part || (*form == "*" && !part.is_empty()))
 }
 
 /// The secrets' prefix, which no local stack sets otherwise.

@@ -79,19 +79,23 @@ fn order(mut body: Fields) -> Result<MethodOrder, Vec<Refusal>> {
     if gateway == Some("paypal") && reference.as_ref().is_some_and(|text| !is_token(text)) {
         body.refuse(Code::InvalidField, "reference", "The id of a setup token or a payment token is expected.");
     }
+    let is_public = |text: &String| text.starts_with("public-") && is_token(text);
+    if gateway == Some("plaid") && reference.as_ref().is_some_and(|text| !is_public(text)) {
+        body.refuse(
+            Code::InvalidField,
+            "reference",
+            "The public token that Plaid Link has given (public-…) is expected.",
+        );
+    }
     let owner = owner(&mut body);
     let default = body.boolean("default").unwrap_or(false);
     let owner = owner.unwrap_or(Owner::Tenant);
-    let order = |gateway, reference| MethodOrder { gateway, reference, owner: owner.clone(), default };
-    match (gateway, reference, body.finish()) {
-        (Some("stripe"), Some(reference), Ok(())) => Ok(order(Gateway::Stripe, reference)),
-        (Some("paypal"), Some(reference), Ok(())) => Ok(order(Gateway::Paypal, reference)),
-        (_, _, Err(refusals)) => Err(refusals),
-        (gateway, ..) => {
-            let detail =
-                format!("Methods at {} are not built yet; use stripe or paypal.", gateway.unwrap_or("that gateway"));
-            Err(vec![Refusal::field(Code::NotYet, "gateway", detail)])
-        }
+    body.finish()?;
+    let gateway = gateway.and_then(Gateway::named);
+    match (gateway, reference) {
+        (Some(gateway), Some(reference)) => Ok(MethodOrder { gateway, reference, owner, default }),
+        // What is missing has been said.
+        _ => Err(Vec::new()),
     }
 }
 

@@ -99,7 +99,7 @@ fn gateways(body: &mut Fields) -> Gateways {
             provider: body.choice("provider", AchProvider::ALL).unwrap_or(AchProvider::Stripe),
             own_retries: body.boolean("own_retries").unwrap_or(false),
             plaid: body.nested("plaid", |body| PlaidSettings {
-                ach_class: body.text("ach_class", bounds::NAME_BYTES),
+                ach_class: body.choice("ach_class", &["ccd", "ppd", "web", "tel"]).map(str::to_owned),
                 ledger_id: body.text("ledger_id", bounds::NAME_BYTES),
             }),
         }),

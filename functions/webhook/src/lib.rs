@@ -4,6 +4,8 @@
 //! nobody is asked, before that. Bodies are neither stored nor logged, and are not searched for card numbers: a gateway's
 //! ids and times look like some often enough.
 
+mod plaid;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
@@ -36,6 +38,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::new("POST", "/webhooks/stripe/{tenant_id}", post(from_stripe)),
         Route::new("POST", "/webhooks/paypal/{tenant_id}", post(from_paypal)),
+        Route::new("POST", "/webhooks/plaid/{tenant_id}", post(from_plaid)),
     ]
 }
 
@@ -62,6 +65,15 @@ async fn from_paypal(
     answer(&app, Gateway::Paypal, take(&app, Gateway::Paypal, &tenant, &headers, request).await)
 }
 
+async fn from_plaid(
+    State(app): State<App>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, Problem> {
+    answer(&app, Gateway::Plaid, plaid::take(&app, &tenant, &headers, request).await)
+}
+
 fn answer(app: &App, gateway: Gateway, taken: Result<&'static str, Problem>) -> Result<Response, Problem> {
     let result = match &taken {
         Ok(word) => word,
@@ -80,6 +92,30 @@ struct Read {
     told: Told,
 }
 
+/// A webhook before anything of it is believed.
+struct Delivery {
+    /// Of the invocation.
+    request_id: String,
+    started_at: Time,
+    deadline: Time,
+    body: Bytes,
+}
+
+impl Delivery {
+    async fn read(app: &App, request: Request) -> Result<Self, Problem> {
+        let started_at = app.clock.now();
+        let latest = started_at.plus(bounds::WEBHOOK_TIME);
+        let context = request.lambda_context_ref();
+        let deadline = context
+            .and_then(|context| i64::try_from(context.deadline).ok())
+            .filter(|ms| *ms > 0)
+            .map_or(latest, |ms| Time::from_millis(ms).min(latest));
+        let request_id = context.map(|context| context.request_id.clone()).unwrap_or_default();
+        let body = axum::body::to_bytes(request.into_body(), bounds::WEBHOOK_BYTES).await.map_err(|_| too_large())?;
+        Ok(Self { request_id, started_at, deadline, body })
+    }
+}
+
 /// Takes an event; what became of it.
 async fn take(
     app: &App,
@@ -88,19 +124,11 @@ async fn take(
     headers: &HeaderMap,
     request: Request,
 ) -> Result<&'static str, Problem> {
-    let started_at = app.clock.now();
-    let latest = started_at.plus(bounds::WEBHOOK_TIME);
-    let context = request.lambda_context_ref();
-    let deadline = context
-        .and_then(|context| i64::try_from(context.deadline).ok())
-        .filter(|ms| *ms > 0)
-        .map_or(latest, |ms| Time::from_millis(ms).min(latest));
-    let request_id = context.map(|context| context.request_id.clone()).unwrap_or_default();
-    let body = axum::body::to_bytes(request.into_body(), bounds::WEBHOOK_BYTES).await.map_err(|_| too_large())?;
-
+    let Delivery { request_id, started_at, deadline, body } = Delivery::read(app, request).await?;
     let (tenant_id, keys) = match gateway {
         Gateway::Stripe => verified(app, tenant, headers, &body).await?,
         Gateway::Paypal => verified_paypal(app, tenant, headers, &body).await?,
+        Gateway::Plaid => return Err(unsigned()),
     };
     let Some(read) = read(&keys, &body, started_at) else {
         return Err(Refusal::new(Code::InvalidJson, "The body is no event of the gateway's.").into());
@@ -144,6 +172,7 @@ fn read(keys: &Keys, body: &[u8], now: Time) -> Option<Read> {
             let event = paypal::event::parse(body, now)?;
             Some(Read { id: event.id, kind: event.kind, created_at: event.created_at, told: event.told })
         }
+        Keys::Plaid(_) => None,
     }
 }
 

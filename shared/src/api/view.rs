@@ -39,6 +39,9 @@ pub fn payment(payment: &Payment, next_action: Option<&NextAction>) -> Value {
         if payment.own_balance {
             members.insert("destination".to_owned(), json!("own_balance"));
         }
+        if let Some(date) = payment.expected_settlement_date {
+            members.insert("expected_settlement_date".to_owned(), json!(date));
+        }
         if let Some(failure) = &payment.failure {
             // The gateway's own code is for support: a thief could use it.
             members.insert("failure".to_owned(), json!({ "code": failure.code }));
@@ -55,9 +58,9 @@ pub fn payment(payment: &Payment, next_action: Option<&NextAction>) -> Value {
     view
 }
 
-/// What can still be refunded: nothing of a payout, which its vendor has.
+/// What can still be refunded: nothing of what its vendor has for good.
 fn refundable(payment: &Payment) -> i64 {
-    if payment.is_payout() { 0 } else { payment.refundable_minor.max(0) }
+    if payment.is_out_of_reach() { 0 } else { payment.refundable_minor.max(0) }
 }
 
 /// A scheduled payment, as answered, read and listed.

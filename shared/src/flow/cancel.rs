@@ -85,8 +85,9 @@ async fn cancel(app: &App, invocation: &Invocation, movement: Movement<'_>) -> R
     let finding = Finding { sent, source: Source::Lookup, action: RunAction::Recover };
     let case = settle(app, invocation, case, &finding, Pace::Check).await?;
     let movement = case.movement();
-    if movement.is_unsettled() && movement.gateway() == Gateway::Paypal {
-        let why = "PayPal takes back only a payout that nobody has claimed, once it is in the books; wait for the outcome, or try again in some minutes.";
+    if movement.is_unsettled()
+        && let Some(why) = beyond_recall(movement)
+    {
         return Err(not_cancelable(movement, why));
     }
     if is_canceled(movement) || movement.is_unsettled() {
@@ -113,6 +114,20 @@ async fn confirmed(
     match keys.cancel(app, movement, shown, timeout).await {
         Found::Object(answer) => Ok(answer),
         _ => Err(not_cancelable(movement, "The gateway did not confirm the cancellation; try again.")),
+    }
+}
+
+/// Why what was to be canceled is still under way; `None`: it may be canceled yet.
+fn beyond_recall(movement: Movement<'_>) -> Option<&'static str> {
+    match (movement.gateway(), movement) {
+        (Gateway::Paypal, _) => Some(
+            "PayPal takes back only a payout that nobody has claimed, once it is in the books; wait for the outcome, or try again in some minutes.",
+        ),
+        (Gateway::Plaid, _) => Some("It is with the banks already; wait for the outcome, then refund it."),
+        (Gateway::Stripe, Movement::Payment(payment)) if payment.is_debit() && !movement.waits_for_customer() => {
+            Some("It is with the banks already; wait for the outcome, then refund it.")
+        }
+        (Gateway::Stripe, _) => None,
     }
 }
 

@@ -167,7 +167,9 @@ async fn reserve(
             account: payment.frozen.account.clone(),
             api_version: api_version(payment.frozen.gateway).to_owned(),
             payment: reference.to_owned(),
-            reverse_transfer: payment.frozen.gateway == Gateway::Stripe && payment.frozen.destination.is_some(),
+            reverse_transfer: payment.frozen.gateway == Gateway::Stripe
+                && payment.frozen.destination.is_some()
+                && !payment.is_transfer(),
         },
         created_by: invocation.actor.user_id.clone(),
         created_at: now,

@@ -329,6 +329,12 @@ impl Payment {
         self.payment_method == PaymentMethod::Ach && !self.is_transfer() && !is_credit
     }
 
+    /// Whether a vendor has it for good once it is paid: the gateway takes nothing back.
+    #[must_use]
+    pub fn is_out_of_reach(&self) -> bool {
+        self.is_payout() || (self.frozen.gateway == Gateway::Plaid && !self.is_debit())
+    }
+
     /// Notes PayPal's order. Known once, it never changes.
     pub fn learn_order(&mut self, order: &str) {
         self.order_id.get_or_insert_with(|| order.to_owned());

@@ -106,6 +106,12 @@ fn obstacle(payment: &Payment) -> Option<&'static str> {
         PaymentStatus::Paid | PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded if payment.is_payout() => {
             Some("Its recipient has it: ask them to send it back from their PayPal account.")
         }
+        // Plaid takes back only what was debited.
+        PaymentStatus::Paid | PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded
+            if payment.is_out_of_reach() =>
+        {
+            Some("It is in the vendor's bank account: ask them to send it back.")
+        }
         PaymentStatus::Paid | PaymentStatus::PartiallyRefunded | PaymentStatus::Refunded => None,
     }
 }

@@ -61,7 +61,13 @@ pub fn key_protects(now: Time, movement: Movement<'_>) -> bool {
 pub fn is_pursued(now: Time, movement: Movement<'_>) -> bool {
     // The last send that the key may have let through is seen in PayPal's events, which take their time.
     let created = movement.created_at().plus(lifetimes(movement).1).max(movement.progress().send_until);
-    key_protects(now, movement) || movement.gateway() == Gateway::Paypal && now < created.plus(bounds::PAYPAL_EVENT_LAG)
+    match movement.gateway() {
+        _ if key_protects(now, movement) => true,
+        Gateway::Paypal => now < created.plus(bounds::PAYPAL_EVENT_LAG),
+        // A transfer may be made as long as its authorization lives.
+        Gateway::Plaid => now < created,
+        Gateway::Stripe => false,
+    }
 }
 
 /// Until when something may have been created at the gateway. While its key protects, a send that arrived late is found
