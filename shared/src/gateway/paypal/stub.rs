@@ -147,6 +147,8 @@ fn payment(method: &str, destination: Option<&str>) -> Payment {
     let user: crate::id::UserId = "u".parse().unwrap();
     Payment {
         order_id: None,
+        authorization: None,
+        expected_settlement_date: None,
         tenant_id: tenant(),
         id: PaymentId::keyed(&tenant(), "k1"),
         invoice_id: "INV-1".parse::<InvoiceId>().unwrap(),
@@ -165,6 +167,8 @@ fn payment(method: &str, destination: Option<&str>) -> Payment {
             customer: "cust".to_owned(),
             method: method.to_owned(),
             destination: destination.map(ToOwned::to_owned),
+            mandate: None,
+            transfer: None,
             description: "Invoice INV-1 - Widgets".to_owned(),
         },
         approved_by: Vec::new(),

@@ -88,6 +88,8 @@ impl Desk {
             .zip(["k1", "k2"])
             .map(|(status, key)| Payment {
                 order_id: None,
+                authorization: None,
+                expected_settlement_date: None,
                 tenant_id: tenant.clone(),
                 id: PaymentId::keyed(&tenant, key),
                 invoice_id: invoice.invoice_id.clone(),
@@ -105,6 +107,8 @@ impl Desk {
                     customer: "cus_1".to_owned(),
                     method: "pm_1".to_owned(),
                     destination: None,
+                    mandate: None,
+                    transfer: None,
                     description: "I-1 - Vendor".to_owned(),
                 },
                 approved_by: Vec::new(),
@@ -215,7 +219,7 @@ impl Desk {
 
     fn disputes(&mut self, payment: usize, disputed: bool, lost: i64) {
         let stands = Standing { disputed, asked: false, disputes: Disputes { seen: 1, lost } };
-        let change = standing(&self.case(payment, None), stands);
+        let change = standing(&self.case(payment, None), stands, None);
         self.apply(payment, None, change);
     }
 
