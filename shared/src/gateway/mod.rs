@@ -134,12 +134,14 @@ pub struct SeenRefund {
 }
 
 /// The disputes of a payment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SeenDisputes {
     /// How they stand, all of them together.
     pub standing: Standing,
     /// Their ids, and whether each has ended.
     pub ended: BTreeMap<String, bool>,
+    /// Stripe's reason of the latest one: of a bank debit, why the bank took it back.
+    pub reason: Option<String>,
 }
 
 /// What an event is about. It is a hint: what it says is compared with the gateway before it counts.
@@ -260,6 +262,8 @@ pub struct KnownMethod {
     pub exp_month: Option<u8>,
     /// Year in which the card ends.
     pub exp_year: Option<u16>,
+    /// Stripe's id of the consent under which a bank account is debited, where its setup told it.
+    pub mandate: Option<String>,
 }
 
 /// Why a reference did not lead to a usable method.

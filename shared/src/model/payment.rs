@@ -118,6 +118,9 @@ pub struct Frozen {
     /// The gateway's id of the method; at PayPal with what it draws on. Empty where no method is taken.
     #[serde(default)]
     pub method: String,
+    /// Stripe's id of the consent under which a bank account is debited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mandate: Option<String>,
     /// Who is paid: a connected account at Stripe, an e-mail address at PayPal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
@@ -262,6 +265,14 @@ impl Payment {
     #[must_use]
     pub fn is_payout(&self) -> bool {
         self.frozen.gateway == Gateway::Paypal && self.frozen.destination.is_some()
+    }
+
+    /// Whether it is a transfer to a vendor's connected account at Stripe: the tenant's balance there pays it.
+    #[must_use]
+    pub fn is_transfer(&self) -> bool {
+        self.frozen.gateway == Gateway::Stripe
+            && self.payment_method == PaymentMethod::Ach
+            && self.frozen.destination.is_some()
     }
 
     /// Notes PayPal's order. Known once, it never changes.

@@ -92,6 +92,7 @@ pub(in crate::flow) async fn reserve(
             api_version: api_version(keys.gateway()).to_owned(),
             customer: method.map(|method| method.customer.clone()).unwrap_or_default(),
             method: method.map(sent_as).unwrap_or_default(),
+            mandate: None,
             destination: plan.destination.clone(),
             description: description(&invoice),
         },

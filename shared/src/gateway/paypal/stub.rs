@@ -164,6 +164,7 @@ fn payment(method: &str, destination: Option<&str>) -> Payment {
             api_version: super::API_VERSION.to_owned(),
             customer: "cust".to_owned(),
             method: method.to_owned(),
+            mandate: None,
             destination: destination.map(ToOwned::to_owned),
             description: "Invoice INV-1 - Widgets".to_owned(),
         },

@@ -104,6 +104,7 @@ impl Desk {
                     api_version: "v".to_owned(),
                     customer: "cus_1".to_owned(),
                     method: "pm_1".to_owned(),
+                    mandate: None,
                     destination: None,
                     description: "I-1 - Vendor".to_owned(),
                 },
