@@ -7,14 +7,21 @@ use super::error::ApiError;
 use super::form::Form;
 use super::method::{Chargeable, set, text, with_id};
 use super::test_method::{self, Behaviour, Later};
-use super::{State, charge, dispute, intent};
+use super::{State, balance, bank, charge, dispute, intent};
 
 /// Why a bank says no.
 #[derive(Clone, Copy)]
-struct Decline {
-    code: &'static str,
-    decline_code: Option<&'static str>,
-    advice_code: Option<&'static str>,
+pub(super) struct Decline {
+    pub code: &'static str,
+    pub decline_code: Option<&'static str>,
+    pub advice_code: Option<&'static str>,
+}
+
+impl Decline {
+    /// One that has no more than a code.
+    pub const fn of(code: &'static str) -> Self {
+        Self { code, decline_code: None, advice_code: None }
+    }
 }
 
 /// One attempt to charge.
@@ -34,7 +41,7 @@ pub(super) fn attempt(
     set(&mut intent, "payment_method", json!(text(&method.object, "id")));
     let decline = match behaviour {
         Behaviour::Succeeds => return Ok(approve(state, clock, account, intent, &method.origin)),
-        Behaviour::Processes => return Ok(process(state, clock, account, intent, &method.origin)),
+        Behaviour::Debit(_) => return bank::confirm(state, clock, account, intent, method, form),
         Behaviour::Authenticates if !off_session && !fails_on_action => {
             set(&mut intent, "status", json!("requires_action"));
             set(&mut intent, "next_action", json!({ "type": "use_stripe_sdk", "use_stripe_sdk": {} }));
@@ -57,7 +64,7 @@ fn approve(state: &mut State, clock: &Clock, account: &str, intent: Value, origi
     next(state, clock, account, intent, origin)
 }
 
-fn process(state: &mut State, clock: &Clock, account: &str, mut intent: Value, origin: &str) -> Value {
+pub(super) fn process(state: &mut State, clock: &Clock, account: &str, mut intent: Value, origin: &str) -> Value {
     set(&mut intent, "status", json!("processing"));
     set(&mut intent, "next_action", Value::Null);
     let intent = state.keep(account, intent, origin);
@@ -66,7 +73,14 @@ fn process(state: &mut State, clock: &Clock, account: &str, mut intent: Value, o
 }
 
 fn succeed(state: &mut State, clock: &Clock, account: &str, mut intent: Value, origin: &str) -> Value {
-    let charge = charge::create(state, clock, account, &intent, origin, true);
+    let charge = match pending(state, account, &intent) {
+        Some(id) => charge::end(state, account, &id, Some(Ok(()))),
+        None => {
+            let charge = charge::create(state, clock, account, &intent, origin, "succeeded");
+            balance::charged(state, account, &charge);
+            charge
+        }
+    };
     let amount = intent.get("amount").cloned().unwrap_or_default();
     set(&mut intent, "status", json!("succeeded"));
     set(&mut intent, "amount_received", amount);
@@ -83,8 +97,14 @@ fn succeed(state: &mut State, clock: &Clock, account: &str, mut intent: Value, o
     intent
 }
 
+/// The charge that waits for the bank.
+fn pending(state: &State, account: &str, intent: &Value) -> Option<String> {
+    let charge = charge::of_intent(state, account, intent)?;
+    (text(charge, "status") == "pending").then(|| text(charge, "id").to_owned())
+}
+
 /// A decline, which leaves a failed charge. Gives the error.
-fn fail(
+pub(super) fn fail(
     state: &mut State,
     clock: &Clock,
     account: &str,
@@ -92,9 +112,19 @@ fn fail(
     method: &Chargeable,
     decline: Decline,
 ) -> Value {
-    let charge = charge::create(state, clock, account, &intent, &method.origin, false);
+    let charge = match pending(state, account, &intent) {
+        Some(id) => charge::end(state, account, &id, Some(Err(decline.code))),
+        None => {
+            let made = charge::create(state, clock, account, &intent, &method.origin, "failed");
+            charge::change(state, text(&made, "id"), |charge| charge::fail(charge, decline.code))
+        }
+    };
+    let (kind, message) = match bank::is_bank(&method.object) {
+        true => ("invalid_request_error", "The bank account could not be debited."),
+        false => ("card_error", "Your card was declined."),
+    };
     let mut error = json!({
-        "type": "card_error", "code": decline.code, "message": "Your card was declined.", "charge": text(&charge, "id"),
+        "type": kind, "code": decline.code, "message": message, "charge": text(&charge, "id"),
         "payment_method": method.object,
     });
     let param = match decline.code {
@@ -139,17 +169,22 @@ pub(super) fn authenticate(state: &mut State, clock: &Clock, id: &str, succeeds:
     state.tell(clock, &account, "payment_intent.payment_failed", &intent);
 }
 
-/// The bank's answer to an attempt that is processing.
+/// The bank's answer to an attempt that is processing: it succeeds, or funds are insufficient.
 pub(super) fn finish(state: &mut State, clock: &Clock, id: &str, succeeds: bool) {
+    finish_with(state, clock, id, (!succeeds).then_some(Decline::of("insufficient_funds")));
+}
+
+/// The bank's answer to an attempt that is processing; `None`: it succeeds.
+pub(super) fn finish_with(state: &mut State, clock: &Clock, id: &str, decline: Option<Decline>) {
     let Some(stored) = state.objects.get(id).cloned() else { return };
     let (account, intent) = (stored.account, stored.value);
     if text(&intent, "status") != "processing" {
         return;
     }
-    if succeeds {
+    let Some(decline) = decline else {
         succeed(state, clock, &account, intent, &stored.origin);
         return;
-    }
+    };
     let method = text(&intent, "payment_method");
     // A shared test method's copy is not kept.
     let object = state.find(&account, method, "payment_method").map(|found| found.value.clone()).unwrap_or_else(|| {
@@ -157,6 +192,5 @@ pub(super) fn finish(state: &mut State, clock: &Clock, id: &str, succeeds: bool)
         with_id(test, method.to_owned())
     });
     let method = Chargeable { object, origin: stored.origin };
-    let decline = Decline { code: "insufficient_funds", decline_code: None, advice_code: None };
     fail(state, clock, &account, intent, &method, decline);
 }

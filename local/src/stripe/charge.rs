@@ -5,7 +5,7 @@ use shared::clock::Clock;
 
 use super::method::{set, text};
 use super::test_method;
-use super::{State, new_id};
+use super::{State, balance, new_id};
 
 /// The charge of an attempt; it has the PaymentIntent's metadata as they are now.
 pub(super) fn create(
@@ -14,20 +14,57 @@ pub(super) fn create(
     account: &str,
     intent: &Value,
     origin: &str,
-    succeeded: bool,
+    status: &str,
 ) -> Value {
     let copy = |name: &str| intent.get(name).cloned().unwrap_or_default();
+    let kind = test_method::find(origin).map_or("card", |method| method.kind());
+    let succeeded = status == "succeeded";
     let charge = json!({
-        "id": new_id("ch"), "object": "charge", "amount": copy("amount"),
+        "id": new_id(if kind == "card" { "ch" } else { "py" }), "object": "charge", "amount": copy("amount"),
         "amount_captured": if succeeded { copy("amount") } else { json!(0) }, "amount_refunded": 0,
         "application_fee_amount": copy("application_fee_amount"), "currency": copy("currency"),
         "created": clock.now().seconds(), "customer": copy("customer"), "disputed": false, "metadata": copy("metadata"),
         "payment_intent": copy("id"), "payment_method": copy("payment_method"),
-        "payment_method_details": { "type": test_method::find(origin).map_or("card", |method| method.kind()) },
-        "status": if succeeded { "succeeded" } else { "failed" }, "captured": succeeded, "paid": succeeded,
-        "refunded": false, "transfer_data": copy("transfer_data"), "livemode": false,
+        "payment_method_details": { "type": kind },
+        "status": status, "captured": succeeded, "paid": succeeded, "failure_code": null, "failure_message": null,
+        "refunded": false, "transfer_data": copy("transfer_data"), "transfer_group": copy("transfer_group"),
+        "livemode": false,
     });
     state.keep(account, charge, origin)
+}
+
+/// Ends a charge that was pending: it succeeds, or fails with a code; `None`: it was called off.
+pub(super) fn end(state: &mut State, account: &str, id: &str, end: Option<Result<(), &str>>) -> Value {
+    let charge = change(state, id, |charge| match end {
+        Some(Ok(())) => {
+            let amount = number(charge, "amount");
+            for (name, value) in [
+                ("status", json!("succeeded")),
+                ("captured", json!(true)),
+                ("paid", json!(true)),
+                ("amount_captured", json!(amount)),
+            ] {
+                set(charge, name, value);
+            }
+        }
+        Some(Err(code)) => fail(charge, code),
+        None => set(charge, "status", json!("failed")),
+    });
+    if end == Some(Ok(())) {
+        balance::charged(state, account, &charge);
+    }
+    charge
+}
+
+/// Writes down why a charge failed.
+pub(super) fn fail(charge: &mut Value, code: &str) {
+    set(charge, "status", json!("failed"));
+    set(charge, "failure_code", json!(code));
+    set(charge, "failure_message", json!("The payment was not made."));
+}
+
+pub(super) fn is_bank_debit(charge: &Value) -> bool {
+    charge.pointer("/payment_method_details/type").and_then(Value::as_str) == Some("us_bank_account")
 }
 
 /// A number of an object.

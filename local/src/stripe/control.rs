@@ -1,56 +1,17 @@
-//! What happens outside of the API: in the dashboard, at banks and at card networks; and the books, to compare with.
-
-use std::collections::BTreeMap;
+//! What happens outside of the API: in the dashboard, at banks and at card networks.
 
 use serde_json::Value;
 
 use super::form::Form;
-use super::method::{self, text};
+use super::method::text;
 use super::refund::{self, RefundsBecome};
-use super::{Delivery, State, Stripe, attempt, charge, dispute, intent, signature};
-
-/// What Stripe's books say of a refund.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefundEntry {
-    /// `re_…`, or `pyr_…` for a bank debit.
-    pub id: String,
-    /// The PaymentIntent.
-    pub intent: String,
-    /// In Stripe's units.
-    pub amount: i64,
-    /// Lower case.
-    pub currency: String,
-    /// The refund's status.
-    pub status: String,
-    /// What the client wrote on it.
-    pub metadata: BTreeMap<String, String>,
-    /// The reason that was given.
-    pub reason: Option<String>,
-    /// Whether the connected account paid it.
-    pub reverse_transfer: bool,
-}
+use super::{Delivery, State, Stripe, attempt, bank, dispute, method, signature};
 
 impl Stripe {
     /// The account's events so far, oldest first, sent or not.
     #[must_use]
     pub fn events(&self, account: &str) -> Vec<Value> {
         self.state().events.get(account).cloned().unwrap_or_default()
-    }
-
-    /// The account's refunds, oldest first.
-    #[must_use]
-    pub fn refunds(&self, account: &str) -> Vec<RefundEntry> {
-        let state = self.state();
-        state.refunds.iter().filter_map(|id| state.find(account, id, "refund")).map(|s| entry(&s.value)).collect()
-    }
-
-    /// The account's disputes, oldest first: id, PaymentIntent and status.
-    #[must_use]
-    pub fn disputes(&self, account: &str) -> Vec<(String, String, String)> {
-        let state = self.state();
-        let disputes = state.disputes.iter().filter_map(|id| state.find(account, id, "dispute"));
-        let texts = |value: &Value| ["id", "payment_intent", "status"].map(|name| text(value, name).to_owned());
-        disputes.map(|stored| texts(&stored.value).into()).collect()
     }
 
     /// Sends the account's events to `url` from now on, signed with `secret`; another secret for the same `url`
@@ -78,6 +39,32 @@ impl Stripe {
     /// The customer authenticates, as the browser would: the PaymentIntent succeeds, or is declined.
     pub fn authenticate(&self, intent: &str, succeeds: bool) {
         self.happens(|state| attempt::authenticate(state, &self.clock, intent, succeeds));
+    }
+
+    /// The banks work up to now: debits and their refunds whose day has come end, as their test methods say.
+    pub fn run_banks(&self) {
+        self.happens(|state| bank::run(state, &self.clock));
+    }
+
+    /// The bank refuses a debit that is `processing`, with one of Stripe's failure codes. False: no such code or debit.
+    pub fn fail_debit(&self, intent: &str, code: &str) -> bool {
+        self.happens(|state| bank::fail(state, &self.clock, intent, code))
+    }
+
+    /// The bank takes a debit back that succeeded. Gives the dispute; `None`: there is no such debit, or it was taken
+    /// back before.
+    pub fn return_debit(&self, intent: &str, reason: &str) -> Option<String> {
+        self.happens(|state| bank::take_back(state, &self.clock, intent, reason))
+    }
+
+    /// Names the holder of a bank account, or forgets the name.
+    pub fn set_holder(&self, method: &str, name: Option<&str>) {
+        self.happens(|state| method::set_holder(state, method, name));
+    }
+
+    /// What an account, or a connected one, has available from now on, in Stripe's units.
+    pub fn set_balance(&self, account: &str, currency: &str, amount: i64) {
+        self.happens(|state| state.balances.set(account, currency, amount));
     }
 
     /// The bank answers an attempt that is `processing`: it succeeds, or funds are insufficient.
@@ -123,18 +110,5 @@ impl Stripe {
         let done = change(&mut state);
         self.save(&state);
         done
-    }
-}
-
-fn entry(refund: &Value) -> RefundEntry {
-    RefundEntry {
-        id: text(refund, "id").to_owned(),
-        intent: text(refund, "payment_intent").to_owned(),
-        amount: charge::number(refund, "amount"),
-        currency: text(refund, "currency").to_owned(),
-        status: text(refund, "status").to_owned(),
-        metadata: intent::metadata(refund),
-        reason: refund.get("reason").and_then(Value::as_str).map(str::to_owned),
-        reverse_transfer: refund.get("transfer_reversal").is_some_and(Value::is_string),
     }
 }

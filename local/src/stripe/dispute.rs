@@ -8,7 +8,7 @@ use shared::clock::Clock;
 use super::error::ApiError;
 use super::form::Form;
 use super::method::{set, text};
-use super::{State, charge, new_id, page};
+use super::{State, bank, charge, new_id, page};
 
 /// Time to answer with evidence.
 const TO_ANSWER: Duration = Duration::from_hours(9 * 24);
@@ -17,27 +17,54 @@ const TO_ANSWER: Duration = Duration::from_hours(9 * 24);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Opened<'a> {
     pub reason: &'a str,
+    pub terms: Terms,
+}
+
+/// What can be done about a dispute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Terms {
     /// The bank only asks: no money is taken back, and the charge can still be refunded.
-    pub inquiry: bool,
+    Inquiry,
+    /// It can be answered with evidence.
+    Claim,
+    /// Nothing: a bank debit's return takes no evidence.
+    Final,
 }
 
 /// Opens a dispute about the whole charge, and gives its id.
 pub(super) fn open(state: &mut State, clock: &Clock, account: &str, charge: &Value, how: Opened<'_>) -> String {
     let copy = |name: &str| charge.get(name).cloned().unwrap_or_default();
     let id = new_id("dp");
+    let (status, due_by) = match how.terms {
+        Terms::Inquiry => ("warning_needs_response", Some(clock.now().plus(TO_ANSWER).seconds())),
+        Terms::Claim => ("needs_response", Some(clock.now().plus(TO_ANSWER).seconds())),
+        Terms::Final => ("lost", None),
+    };
     let dispute = json!({
         "id": id, "object": "dispute", "amount": copy("amount"), "charge": copy("id"), "created": clock.now().seconds(),
-        "currency": copy("currency"), "is_charge_refundable": how.inquiry, "livemode": false, "metadata": {},
+        "currency": copy("currency"), "is_charge_refundable": how.terms == Terms::Inquiry, "livemode": false, "metadata": {},
         "payment_intent": copy("payment_intent"), "reason": how.reason,
-        "status": if how.inquiry { "warning_needs_response" } else { "needs_response" },
-        "evidence_details": { "due_by": clock.now().plus(TO_ANSWER).seconds(), "has_evidence": false, "past_due": false,
-                              "submission_count": 0 },
+        "status": status,
+        "evidence_details": { "due_by": due_by, "has_evidence": false, "past_due": false, "submission_count": 0 },
     });
     charge::change(state, text(charge, "id"), |charge| set(charge, "disputed", json!(true)));
+    if how.terms != Terms::Inquiry {
+        withdraw(state, account, &dispute, -1);
+    }
     state.disputes.push(id.clone());
     let dispute = state.keep(account, dispute, "");
     state.tell(clock, account, "charge.dispute.created", &dispute);
+    if how.terms == Terms::Final {
+        state.tell(clock, account, "charge.dispute.closed", &dispute);
+        bank::disputed(state, clock, account, charge, how.reason);
+    }
     id
+}
+
+/// What is disputed leaves the account's balance, also where a connected account was paid; or comes back.
+fn withdraw(state: &mut State, account: &str, dispute: &Value, sign: i64) {
+    let amount = charge::number(dispute, "amount");
+    state.balances.add(account, text(dispute, "currency"), sign * amount);
 }
 
 /// Opens a dispute about a PaymentIntent's money, if it moved any.
@@ -45,8 +72,11 @@ pub(super) fn open_on_intent(state: &mut State, clock: &Clock, intent: &str, rea
     let stored = state.objects.get(intent)?;
     let account = stored.account.clone();
     let charge = charge::of_intent(state, &account, &stored.value)?.clone();
-    let inquiry = false;
-    (text(&charge, "status") == "succeeded").then(|| open(state, clock, &account, &charge, Opened { reason, inquiry }))
+    if charge::is_bank_debit(&charge) {
+        return bank::take_back(state, clock, intent, reason);
+    }
+    let how = Opened { reason, terms: Terms::Claim };
+    (text(&charge, "status") == "succeeded").then(|| open(state, clock, &account, &charge, how))
 }
 
 /// The end; an inquiry that was lost has become a dispute meanwhile.
@@ -65,6 +95,11 @@ pub(super) fn close(state: &mut State, clock: &Clock, id: &str, won: bool) {
     set(&mut dispute, "status", json!(status));
     if status == "lost" {
         set(&mut dispute, "is_charge_refundable", json!(false));
+    }
+    match (before.as_str(), status) {
+        ("needs_response", "won") => withdraw(state, &account, &dispute, 1),
+        ("warning_needs_response", "lost") => withdraw(state, &account, &dispute, -1),
+        _ => {}
     }
     let dispute = state.keep(&account, dispute, "");
     state.tell_change(clock, &account, "charge.dispute.closed", &dispute, json!({ "status": before }));

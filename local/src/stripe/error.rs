@@ -89,9 +89,17 @@ impl ApiError {
         Self { saved: true, ..error }
     }
 
-    /// The charge's or refund's state does not allow it; found out in execution, hence kept under the key.
-    pub fn unrefundable(code: Option<&str>, param: Option<&str>, message: &str) -> Self {
+    /// The state of what it is about does not allow it; found out in execution, hence kept under the key.
+    pub fn refused(code: Option<&str>, param: Option<&str>, message: &str) -> Self {
         Self { saved: true, ..Self::invalid(400, code, param, message) }
+    }
+
+    /// The account's balance, or a connected account's, does not cover it.
+    pub fn balance_insufficient() -> Self {
+        let message = "You have insufficient available funds in your Stripe account. Try adding funds directly to your \
+                       available balance by creating Charges using the 4000000000000077 test card. See: \
+                       https://stripe.com/docs/testing#available-balance";
+        Self::refused(Some("balance_insufficient"), None, message)
     }
 
     /// A declined card.

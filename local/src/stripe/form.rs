@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use super::error::ApiError;
+use super::method::set;
 
 /// Parameters by their full name, such as `metadata[payment_id]`.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +51,20 @@ impl Form {
             }
         }
         Ok(())
+    }
+
+    /// Changes the metadata of an object, member by member: an empty one is taken away, `metadata=` takes all.
+    pub fn write_metadata(&self, object: &mut Value) {
+        if self.text("metadata") == Some("") {
+            set(object, "metadata", json!({}));
+        }
+        let Some(Value::Object(metadata)) = object.get_mut("metadata") else { return };
+        for (name, value) in self.members("metadata") {
+            match value.as_str() {
+                "" => drop(metadata.remove(&name)),
+                text => drop(metadata.insert(name, json!(text))),
+            }
+        }
     }
 
     pub fn text(&self, name: &str) -> Option<&str> {

@@ -1,7 +1,5 @@
 //! PaymentIntents: created, confirmed, canceled, listed.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 use shared::clock::Clock;
 
@@ -9,7 +7,7 @@ use super::attempt::attempt;
 use super::error::ApiError;
 use super::form::Form;
 use super::method::{set, text};
-use super::{BookEntry, State, charge, new_id, page};
+use super::{State, bank, mandate, new_id, page};
 
 type Answer = Result<Value, ApiError>;
 
@@ -137,7 +135,7 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &For
         return Err(ApiError::parameter("parameter_invalid", "statement_descriptor", message));
     }
     if let Some(method) = &method {
-        check_method(&method.object, form.text("customer"), &types)?;
+        check_method(&method.object, form.text("customer"), &types, &currency)?;
     } else if confirm {
         return Err(ApiError::parameter(
             "parameter_missing",
@@ -145,6 +143,8 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &For
             "A PaymentIntent is confirmed with a payment method.",
         ));
     }
+
+    check_consent(state, account, confirm, form)?;
 
     let id = new_id("pi");
     let intent = json!({
@@ -170,7 +170,26 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &For
     }
 }
 
-fn check_method(method: &Value, customer: Option<&str>, types: &[String]) -> Result<(), ApiError> {
+/// A customer's consent, where there is one: to an attempt, and one of the two.
+fn check_consent(state: &State, account: &str, confirm: bool, form: &Form) -> Result<(), ApiError> {
+    let is_given = mandate::is_given(form)?;
+    let Some(id) = form.text("mandate") else {
+        return if is_given && !confirm {
+            Err(ApiError::parameter("parameter_invalid", "mandate_data", "mandate_data needs confirm=true."))
+        } else {
+            Ok(())
+        };
+    };
+    if is_given {
+        return Err(ApiError::parameter("parameters_exclusive", "mandate", "You may only specify one of these."));
+    }
+    if !confirm {
+        return Err(ApiError::parameter("parameter_invalid", "mandate", "mandate needs confirm=true."));
+    }
+    state.find(account, id, "mandate").map(|_| ()).ok_or_else(|| ApiError::missing(400, "mandate", id))
+}
+
+fn check_method(method: &Value, customer: Option<&str>, types: &[String], currency: &str) -> Result<(), ApiError> {
     let owner = method.get("customer").and_then(Value::as_str);
     if owner.is_some() && owner != customer {
         return Err(ApiError::request(
@@ -180,7 +199,7 @@ fn check_method(method: &Value, customer: Option<&str>, types: &[String]) -> Res
     if !types.iter().any(|kind| kind == text(method, "type")) {
         return Err(ApiError::request("The payment method type is not among the PaymentIntent's types."));
     }
-    Ok(())
+    if bank::is_bank(method) { bank::check(method, currency) } else { Ok(()) }
 }
 
 pub(super) fn read(state: &State, account: &str, id: &str) -> Answer {
@@ -194,6 +213,7 @@ pub(super) fn confirm(state: &mut State, clock: &Clock, account: &str, id: &str,
         "off_session",
         "error_on_requires_action",
         "return_url",
+        "mandate",
         "mandate_data[]",
         "expand[]",
     ])?;
@@ -203,7 +223,13 @@ pub(super) fn confirm(state: &mut State, clock: &Clock, account: &str, id: &str,
     }
     let method = form.text("payment_method").unwrap_or(text(&intent, "payment_method")).to_owned();
     let method = state.chargeable(account, &method)?;
-    check_method(&method.object, intent.get("customer").and_then(Value::as_str), &["card".to_owned()])?;
+    let types: Vec<String> = intent
+        .get("payment_method_types")
+        .and_then(|types| serde_json::from_value(types.clone()).ok())
+        .unwrap_or_default();
+    let customer = intent.get("customer").and_then(Value::as_str);
+    check_method(&method.object, customer, &types, text(&intent, "currency"))?;
+    check_consent(state, account, true, form)?;
     attempt(state, clock, account, id, &method, form)
 }
 
@@ -211,7 +237,8 @@ pub(super) fn cancel(state: &mut State, clock: &Clock, account: &str, id: &str, 
     form.only(&["cancellation_reason", "expand[]"])?;
     let mut intent = read(state, account, id)?;
     let allowed = ["requires_payment_method", "requires_confirmation", "requires_action", "requires_capture"];
-    if !allowed.contains(&text(&intent, "status")) {
+    let is_called_off = text(&intent, "status") == "processing" && bank::recall(state, clock, &intent);
+    if !is_called_off && !allowed.contains(&text(&intent, "status")) {
         return Err(ApiError::unexpected_state(&intent));
     }
     set(&mut intent, "status", json!("canceled"));
@@ -225,24 +252,4 @@ pub(super) fn cancel(state: &mut State, clock: &Clock, account: &str, id: &str, 
 pub(super) fn list(state: &State, account: &str, form: &Form) -> Answer {
     let newest_first = state.intents.iter().rev().filter_map(|id| state.find(account, id, "payment_intent"));
     page::page(form, "/v1/payment_intents", &["customer"], newest_first.map(|stored| &stored.value))
-}
-
-pub(super) fn entry(state: &State, account: &str, intent: &Value) -> BookEntry {
-    let number = |name: &str| charge::number(intent, name);
-    BookEntry {
-        id: text(intent, "id").to_owned(),
-        amount: number("amount"),
-        currency: text(intent, "currency").to_owned(),
-        metadata: metadata(intent),
-        status: text(intent, "status").to_owned(),
-        captured: number("amount_received") > 0,
-        destination: intent.pointer("/transfer_data/destination").and_then(Value::as_str).map(str::to_owned),
-        refunded: charge::of_intent(state, account, intent)
-            .map_or(0, |charge| charge::number(charge, "amount_refunded")),
-    }
-}
-
-/// What the client wrote on an object.
-pub(super) fn metadata(object: &Value) -> BTreeMap<String, String> {
-    object.get("metadata").and_then(|metadata| serde_json::from_value(metadata.clone()).ok()).unwrap_or_default()
 }

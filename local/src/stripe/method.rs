@@ -5,7 +5,7 @@ use shared::clock::Clock;
 
 use super::error::ApiError;
 use super::form::Form;
-use super::{State, Stored, new_id, test_method};
+use super::{State, Stored, bank, mandate, new_id, test_method};
 
 type Answer = Result<Value, ApiError>;
 
@@ -164,6 +164,14 @@ pub(super) fn update_card(state: &mut State, clock: &Clock, id: &str, exp_year: 
     state.tell_change(clock, &account, "payment_method.automatically_updated", &method, previous);
 }
 
+/// Names the holder of a bank account, or forgets the name.
+pub(super) fn set_holder(state: &mut State, id: &str, name: Option<&str>) {
+    let Some(stored) = state.objects.get_mut(id) else { return };
+    if let Some(billing) = stored.value.get_mut("billing_details") {
+        set(billing, "name", json!(name));
+    }
+}
+
 /// A SetupIntent; confirmed at once with `confirm=true`, as a browser would with the client secret.
 pub(super) fn create_setup(state: &mut State, clock: &Clock, account: &str, form: &Form) -> Answer {
     form.only(&[
@@ -177,18 +185,29 @@ pub(super) fn create_setup(state: &mut State, clock: &Clock, account: &str, form
         "automatic_payment_methods[enabled]",
         "automatic_payment_methods[allow_redirects]",
         "return_url",
+        "mandate_data[customer_acceptance][type]",
+        "mandate_data[customer_acceptance][accepted_at]",
+        "mandate_data[customer_acceptance][online][ip_address]",
+        "mandate_data[customer_acceptance][online][user_agent]",
+        "expand[]",
     ])?;
+    if mandate::is_given(form)? && !form.flag("confirm")? {
+        return Err(ApiError::parameter("parameter_invalid", "mandate_data", "mandate_data needs confirm=true."));
+    }
     if let Some(customer) = form.text("customer")
         && state.find(account, customer, "customer").is_none()
     {
         return Err(ApiError::missing(400, "customer", customer));
     }
+    let types: Vec<String> = form.members("payment_method_types").into_values().collect();
+    let types = if types.is_empty() { vec!["card".to_owned()] } else { types };
     let id = new_id("seti");
     let setup = json!({
         "id": id, "object": "setup_intent", "created": clock.now().seconds(), "livemode": false,
         "client_secret": format!("{id}_secret_{}", new_id("x")), "customer": form.text("customer"),
         "payment_method": null, "status": "requires_payment_method", "usage": form.text("usage").unwrap_or("off_session"),
         "last_setup_error": null, "mandate": null, "latest_attempt": null, "metadata": form.members("metadata"),
+        "payment_method_types": types,
     });
     state.keep(account, setup, "");
     if form.flag("confirm")? {
@@ -208,6 +227,10 @@ pub(super) fn confirm_setup(state: &mut State, clock: &Clock, account: &str, id:
         return Err(error);
     }
     let Chargeable { mut object, origin } = state.chargeable(account, form.required("payment_method")?)?;
+    let is_bank = bank::is_bank(&object);
+    if is_bank {
+        check_bank_setup(&setup, &object, form)?;
+    }
     let owner = setup.get("customer").filter(|customer| !customer.is_null());
     let attached = owner.is_some() && object.get("customer") != owner;
     if let Some(customer) = owner {
@@ -218,9 +241,29 @@ pub(super) fn confirm_setup(state: &mut State, clock: &Clock, account: &str, id:
         state.tell(clock, account, "payment_method.attached", &method);
     }
     let mut setup = setup;
+    if is_bank {
+        let mandate = mandate::create(state, clock, account, text(&method, "id"), form);
+        set(&mut setup, "mandate", json!(mandate));
+    }
     set(&mut setup, "payment_method", json!(text(&method, "id")));
     set(&mut setup, "status", json!("succeeded"));
     Ok(state.keep(account, setup, ""))
+}
+
+/// A bank account is only set up with its type, its holder's name and the customer's consent.
+fn check_bank_setup(setup: &Value, method: &Value, form: &Form) -> Result<(), ApiError> {
+    let types = setup.get("payment_method_types").and_then(Value::as_array);
+    if !types.is_some_and(|types| types.contains(&json!("us_bank_account"))) {
+        return Err(ApiError::request("The payment method type is not among the SetupIntent's types."));
+    }
+    bank::check(method, "usd")?;
+    if !mandate::is_given(form)? {
+        let message = "This SetupIntent requires a mandate, but no existing mandate was found. Collect mandate \
+                       acceptance from the customer and try again, providing acceptance data in the mandate_data \
+                       parameter.";
+        return Err(ApiError::request(message));
+    }
+    Ok(())
 }
 
 /// The methods of a customer.

@@ -2,11 +2,16 @@
 //! methods, webhooks, and faults to switch on. It takes nothing that Stripe would refuse.
 //!
 //! `server` speaks HTTP and plays the faults, `idempotency` replays keys, `operation` finds what a path means,
-//! `intent`, `attempt`, `charge`, `refund`, `dispute` and `method` are the objects, `page` and `expand` show them,
-//! `event` tells what changed, sealed by `signature`, `control` is what happens outside of the API, `test_method`
-//! are the documented test payment methods.
+//! `intent`, `attempt`, `charge`, `refund`, `dispute`, `method`, `mandate`, `transfer`, `reversal` and `balance` are the
+//! objects, `bank` is what becomes of debits on the days of `calendar`, `page` and `expand` show objects, `event` tells
+//! what changed, sealed by `signature`, `control` is what happens outside of the API, `books` what can be compared,
+//! `test_method` are the documented test payment methods.
 
 mod attempt;
+mod balance;
+mod bank;
+mod books;
+mod calendar;
 mod charge;
 mod control;
 mod dispute;
@@ -17,13 +22,16 @@ pub mod fault;
 mod form;
 mod idempotency;
 mod intent;
+mod mandate;
 mod method;
 mod operation;
 mod page;
 mod refund;
+mod reversal;
 mod server;
 mod signature;
 mod test_method;
+mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -35,7 +43,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::clock::Clock;
 
-pub use self::control::RefundEntry;
+use self::balance::Balances;
+use self::bank::Debit;
+pub use self::books::{BookEntry, RefundEntry, ReversalEntry, TransferEntry};
 use self::event::Cause;
 use self::fault::Fault;
 use self::idempotency::Keys;
@@ -71,6 +81,20 @@ struct State {
     /// Ids of disputes in the order of their creation.
     #[serde(default)]
     disputes: Vec<String>,
+    /// Ids of mandates in the order of their creation.
+    #[serde(default)]
+    mandates: Vec<String>,
+    /// Debits that were handed to banks, oldest first.
+    #[serde(default)]
+    debits: Vec<Debit>,
+    /// Ids of transfers in the order of their creation.
+    #[serde(default)]
+    transfers: Vec<String>,
+    /// Ids of reversals in the order of their creation.
+    #[serde(default)]
+    reversals: Vec<String>,
+    #[serde(default)]
+    balances: Balances,
     /// Events by account, oldest first.
     #[serde(default)]
     events: BTreeMap<String, Vec<Value>>,
@@ -116,27 +140,6 @@ pub struct LoggedRequest {
     pub parameters: BTreeMap<String, String>,
     /// The status answered; 0 where the connection was dropped.
     pub status: u16,
-}
-
-/// What Stripe's books say of a PaymentIntent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BookEntry {
-    /// `pi_…`.
-    pub id: String,
-    /// In Stripe's units.
-    pub amount: i64,
-    /// Lower case.
-    pub currency: String,
-    /// What the client wrote on it.
-    pub metadata: BTreeMap<String, String>,
-    /// The PaymentIntent's status.
-    pub status: String,
-    /// Money moved.
-    pub captured: bool,
-    /// The connected account that was paid.
-    pub destination: Option<String>,
-    /// What was given back, in Stripe's units.
-    pub refunded: i64,
 }
 
 impl Stripe {
@@ -206,17 +209,6 @@ impl Stripe {
     #[must_use]
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.state().requests.clone()
-    }
-
-    /// The account's PaymentIntents, oldest first.
-    #[must_use]
-    pub fn books(&self, account: &str) -> Vec<BookEntry> {
-        let state = self.state();
-        let stored = state.intents.iter().filter_map(|id| state.objects.get(id));
-        stored
-            .filter(|stored| stored.account == account)
-            .map(|stored| intent::entry(&state, account, &stored.value))
-            .collect()
     }
 }
 

@@ -6,7 +6,7 @@ use shared::clock::Clock;
 
 use super::error::ApiError;
 use super::form::Form;
-use super::{State, dispute, event, expand, intent, method, refund};
+use super::{State, balance, dispute, event, expand, intent, method, refund, reversal, transfer};
 
 /// Executes a request in an account.
 pub(super) fn execute(
@@ -24,7 +24,7 @@ pub(super) fn execute(
             [
                 "v1",
                 "payment_intents" | "customers" | "payment_methods" | "setup_intents" | "charges" | "refunds"
-                | "disputes",
+                | "disputes" | "mandates" | "transfers",
                 _,
             ],
         ) => {
@@ -38,7 +38,11 @@ pub(super) fn execute(
         }
         _ => {}
     }
-    let is_list = verb == Method::GET && matches!(parts.as_slice(), [_, _] | ["v1", "customers", _, "payment_methods"]);
+    let is_list = verb == Method::GET
+        && matches!(
+            parts.as_slice(),
+            [_, _] | ["v1", "customers", _, "payment_methods"] | ["v1", "transfers", _, "reversals"]
+        );
     expand::check(form, &parts, is_list)?;
     let mut answer = dispatch(state, clock, account, verb, path, form, &parts)?;
     expand::expand(state, account, form, &mut answer);
@@ -79,6 +83,15 @@ fn dispatch(
         ("GET", ["v1", "disputes"]) => dispute::list(state, account, form),
         ("GET", ["v1", "disputes", id]) => method::read(state, account, "dispute", id),
         ("GET", ["v1", "charges", id]) => method::read(state, account, "charge", id),
+        ("GET", ["v1", "mandates", id]) => method::read(state, account, "mandate", id),
+        ("POST", ["v1", "transfers"]) => transfer::create(state, clock, account, form),
+        ("GET", ["v1", "transfers"]) => transfer::list(state, account, form),
+        ("GET", ["v1", "transfers", id]) => method::read(state, account, "transfer", id),
+        ("POST", ["v1", "transfers", id]) => transfer::update(state, clock, account, id, form),
+        ("POST", ["v1", "transfers", id, "reversals"]) => reversal::create(state, clock, account, id, form),
+        ("GET", ["v1", "transfers", id, "reversals"]) => reversal::list(state, account, id, form),
+        ("GET", ["v1", "transfers", of, "reversals", id]) => reversal::read(state, account, of, id, form),
+        ("GET", ["v1", "balance"]) => balance::read(state, account, form),
         ("GET", ["v1", "events"]) => event::list(state, account, form),
         ("POST", ["v1", "webhook_endpoints"]) => event::create_endpoint(state, clock, account, form),
         ("GET", ["v1", "account"]) => Ok(json!({ "id": account, "object": "account" })),

@@ -9,7 +9,7 @@ use super::error::ApiError;
 use super::form::Form;
 use super::method::{self, set, text};
 use super::test_method::{self, Later};
-use super::{State, charge, dispute, new_id, page};
+use super::{State, balance, charge, dispute, new_id, page};
 
 type Answer = Result<Value, ApiError>;
 
@@ -63,7 +63,7 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &For
 
     let origin = state.objects.get(text(&charge, "id")).map(|stored| stored.origin.clone()).unwrap_or_default();
     let pends = test_method::find(&origin).is_some_and(|test| test.later == Later::RefundPends);
-    let is_card = !is_bank_debit(&charge);
+    let is_card = !charge::is_bank_debit(&charge);
     let status = match state.refunds_become {
         RefundsBecome::RequiresAction => "requires_action",
         RefundsBecome::Pending => "pending",
@@ -92,15 +92,14 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, form: &For
     }
     state.refunds.push(id);
     let refund = state.keep(account, refund, "");
+    if status == "succeeded" {
+        balance::refunded(state, account, &refund, false);
+    }
     let previous = json!({ "amount_refunded": copy("amount_refunded"), "refunded": copy("refunded") });
     let charge = charge::add_refunded(state, text(&charge, "id"), amount);
     state.tell(clock, account, "refund.created", &refund);
     state.tell_change(clock, account, "charge.refunded", &charge, previous);
     Ok(refund)
-}
-
-fn is_bank_debit(charge: &Value) -> bool {
-    charge.pointer("/payment_method_details/type").and_then(Value::as_str) == Some("us_bank_account")
 }
 
 /// The charge that the parameters name.
@@ -114,7 +113,7 @@ fn charge_of(state: &State, account: &str, form: &Form) -> Answer {
                 return Err(ApiError::missing(400, "payment_intent", id));
             };
             let charge = charge::of_intent(state, account, &intent.value).cloned();
-            charge.ok_or_else(|| ApiError::unrefundable(None, None, "This PaymentIntent has no successful charge."))
+            charge.ok_or_else(|| ApiError::refused(None, None, "This PaymentIntent has no successful charge."))
         }
         (None, Some(id)) => {
             let charge = state.find(account, id, "charge").map(|stored| stored.value.clone());
@@ -128,24 +127,24 @@ fn charge_of(state: &State, account: &str, form: &Form) -> Answer {
 
 /// How much is refunded, where the charge's state allows it.
 fn refundable(state: &State, clock: &Clock, charge: &Value, wanted: Option<i64>) -> Result<i64, ApiError> {
-    if charge.get("captured") != Some(&json!(true)) {
-        return Err(ApiError::unrefundable(None, None, "This charge has not been captured."));
+    if text(charge, "status") != "succeeded" {
+        return Err(ApiError::refused(None, None, "This charge has not been captured."));
     }
     if dispute::blocks_refund(state, text(charge, "id")) {
-        return Err(ApiError::unrefundable(Some("charge_disputed"), None, "The charge has been charged back."));
+        return Err(ApiError::refused(Some("charge_disputed"), None, "The charge has been charged back."));
     }
     let remaining = charge::number(charge, "amount_captured") - charge::number(charge, "amount_refunded");
     if remaining <= 0 {
         let message = "The charge has already been refunded.";
-        return Err(ApiError::unrefundable(Some("charge_already_refunded"), None, message));
+        return Err(ApiError::refused(Some("charge_already_refunded"), None, message));
     }
     let charged = Time::from_seconds(charge::number(charge, "created"));
-    if is_bank_debit(charge) && clock.now() > charged.plus(BANK_DEBIT_LIMIT) {
-        return Err(ApiError::unrefundable(Some("charge_not_refundable"), None, "The charge is too old."));
+    if charge::is_bank_debit(charge) && clock.now() > charged.plus(BANK_DEBIT_LIMIT) {
+        return Err(ApiError::refused(Some("charge_not_refundable"), None, "The charge is too old."));
     }
     if wanted.is_some_and(|wanted| wanted > remaining) {
         let message = format!("The refund amount is greater than the unrefunded amount ({remaining}).");
-        return Err(ApiError::unrefundable(None, Some("amount"), &message));
+        return Err(ApiError::refused(None, Some("amount"), &message));
     }
     Ok(wanted.unwrap_or(remaining))
 }
@@ -160,9 +159,9 @@ pub(super) fn cancel(state: &mut State, clock: &Clock, account: &str, id: &str, 
     form.only(&["expand[]"])?;
     let refund = method::read(state, account, "refund", id)?;
     if text(&refund, "status") != "requires_action" {
-        return Err(ApiError::unrefundable(None, None, "Only refunds that require action can be canceled."));
+        return Err(ApiError::refused(None, None, "Only refunds that require action can be canceled."));
     }
-    Ok(end(state, clock, account, refund, "canceled"))
+    Ok(end(state, clock, account, refund, "canceled", None))
 }
 
 /// The bank's answer, or the money that comes back later.
@@ -174,11 +173,23 @@ pub(super) fn finish(state: &mut State, clock: &Clock, id: &str, succeeds: bool)
         ("pending" | "requires_action" | "succeeded", false) => "failed",
         _ => return,
     };
-    end(state, clock, &account, refund, status);
+    end(state, clock, &account, refund, status, None);
+}
+
+/// The refunds of a charge that are under way go nowhere: its bank has taken the money back.
+pub(super) fn give_up(state: &mut State, clock: &Clock, account: &str, charge: &str) {
+    for id in state.refunds.clone() {
+        let Some(stored) = state.find(account, &id, "refund") else { continue };
+        let refund = stored.value.clone();
+        if text(&refund, "charge") == charge && text(&refund, "status") == "pending" {
+            end(state, clock, account, refund, "failed", Some("charge_for_pending_refund_disputed"));
+        }
+    }
 }
 
 /// Moves a refund on; what was not refunded after all can be refunded again.
-fn end(state: &mut State, clock: &Clock, account: &str, mut refund: Value, status: &str) -> Value {
+fn end(state: &mut State, clock: &Clock, account: &str, mut refund: Value, status: &str, why: Option<&str>) -> Value {
+    let had_succeeded = text(&refund, "status") == "succeeded";
     let previous = json!({ "status": text(&refund, "status") });
     set(&mut refund, "status", json!(status));
     if let Some(members) = refund.as_object_mut() {
@@ -188,13 +199,16 @@ fn end(state: &mut State, clock: &Clock, account: &str, mut refund: Value, statu
         "succeeded" => set(&mut refund, "balance_transaction", json!(new_id("txn"))),
         "failed" => {
             let by_card = refund.pointer("/destination_details/type") == Some(&json!("card"));
-            let reason = if by_card { "expired_or_canceled_card" } else { "declined" };
+            let reason = why.unwrap_or(if by_card { "expired_or_canceled_card" } else { "declined" });
             set(&mut refund, "failure_reason", json!(reason));
             set(&mut refund, "failure_balance_transaction", json!(new_id("txn")));
         }
         _ => {}
     }
     let refund = state.keep(account, refund, "");
+    if status == "succeeded" || had_succeeded {
+        balance::refunded(state, account, &refund, had_succeeded);
+    }
     if status != "succeeded" {
         charge::add_refunded(state, text(&refund, "charge"), -charge::number(&refund, "amount"));
     }

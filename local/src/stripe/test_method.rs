@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::dispute::Opened;
+use super::dispute::{Opened, Terms};
 
 /// What happens when it is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +12,21 @@ pub(super) enum Behaviour {
     Declined(&'static str, Option<&'static str>, Option<&'static str>),
     /// The customer must authenticate.
     Authenticates,
-    /// A bank debit: takes days.
-    Processes,
+    /// A bank debit.
+    Debit(Bank),
+}
+
+/// What comes of a bank debit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bank {
+    /// Days later it is good.
+    Pays,
+    /// Days later the bank refuses it, with this code.
+    Fails(&'static str),
+    /// It waits for good.
+    Silent,
+    /// Stripe itself refuses it at once, with this code.
+    Refused(&'static str),
 }
 
 /// What comes after a charge that succeeded.
@@ -38,6 +51,10 @@ const fn card(id: &'static str, brand: &'static str, last4: &'static str, behavi
     TestMethod { id, behaviour, later: Later::Nothing, brand, last4 }
 }
 
+const fn bank(id: &'static str, last4: &'static str, says: Bank) -> TestMethod {
+    card(id, "", last4, Behaviour::Debit(says))
+}
+
 const fn then(id: &'static str, last4: &'static str, later: Later) -> TestMethod {
     TestMethod { id, behaviour: OK, later, brand: "visa", last4 }
 }
@@ -56,9 +73,10 @@ const LATER: Option<&str> = Some("try_again_later");
 const NEVER: Option<&str> = Some("do_not_try_again");
 const CHECK: Option<&str> = Some("confirm_card_data");
 const OK: Behaviour = Behaviour::Succeeds;
-const FRAUD: Opened<'_> = Opened { reason: "fraudulent", inquiry: false };
-const NOT_RECEIVED: Opened<'_> = Opened { reason: "product_not_received", inquiry: false };
-const INQUIRY: Opened<'_> = Opened { reason: "fraudulent", inquiry: true };
+const FRAUD: Opened<'_> = Opened { reason: "fraudulent", terms: Terms::Claim };
+const NOT_RECEIVED: Opened<'_> = Opened { reason: "product_not_received", terms: Terms::Claim };
+const INQUIRY: Opened<'_> = Opened { reason: "fraudulent", terms: Terms::Inquiry };
+const RETURNED: Opened<'_> = Opened { reason: "debit_not_authorized", terms: Terms::Final };
 
 const ALL: &[TestMethod] = &[
     card("pm_card_visa", "visa", "4242", OK),
@@ -105,7 +123,15 @@ const ALL: &[TestMethod] = &[
     declined("pm_card_chargeCustomerFail", "0341", "card_declined", "generic_decline", LATER),
     card("pm_card_authenticationRequired", "visa", "3184", Behaviour::Authenticates),
     card("pm_card_threeDSecure2Required", "visa", "3220", Behaviour::Authenticates),
-    card("pm_usBankAccount_success", "", "6789", Behaviour::Processes),
+    bank("pm_usBankAccount_success", "6789", Bank::Pays),
+    bank("pm_usBankAccount_accountClosed", "1113", Bank::Fails("account_closed")),
+    bank("pm_usBankAccount_noAccount", "1116", Bank::Fails("no_account")),
+    bank("pm_usBankAccount_insufficientFunds", "2227", Bank::Fails("insufficient_funds")),
+    bank("pm_usBankAccount_debitNotAuthorized", "3335", Bank::Fails("debit_not_authorized")),
+    bank("pm_usBankAccount_invalidCurrency", "4440", Bank::Fails("invalid_currency")),
+    TestMethod { later: Later::Disputed(1, RETURNED), ..bank("pm_usBankAccount_dispute", "5559", Bank::Pays) },
+    bank("pm_usBankAccount_processing", "0009", Bank::Silent),
+    bank("pm_usBankAccount_weeklyLimitExceeded", "7771", Bank::Refused("charge_exceeds_weekly_limit")),
 ];
 
 pub(super) fn find(id: &str) -> Option<&'static TestMethod> {
@@ -115,13 +141,15 @@ pub(super) fn find(id: &str) -> Option<&'static TestMethod> {
 impl TestMethod {
     /// The payment method's type.
     pub fn kind(&self) -> &'static str {
-        if self.behaviour == Behaviour::Processes { "us_bank_account" } else { "card" }
+        if matches!(self.behaviour, Behaviour::Debit(_)) { "us_bank_account" } else { "card" }
     }
 
     /// The PaymentMethod object, without id and customer.
     pub fn object(&self) -> Value {
-        let billing = json!({ "address": null, "email": null, "name": null, "phone": null });
-        if self.behaviour == Behaviour::Processes {
+        let is_bank = self.kind() == "us_bank_account";
+        let name = is_bank.then_some("Test Holder");
+        let billing = json!({ "address": null, "email": null, "name": name, "phone": null });
+        if is_bank {
             return json!({
                 "object": "payment_method", "type": "us_bank_account", "billing_details": billing, "livemode": false,
                 "metadata": {},

@@ -1,7 +1,9 @@
 //! The simulator is no kinder than Stripe.
 
 mod afterwards;
+mod bank_debits;
 mod refunds;
+mod transfers;
 mod webhooks;
 
 use std::time::Duration;
@@ -78,6 +80,11 @@ fn charge(method: &str) -> Vec<(&str, &str)> {
         ("confirm", "true"),
         ("off_session", "true"),
     ]
+}
+
+fn debit(method: &str) -> Vec<(&str, &str)> {
+    let consent = ("mandate_data[customer_acceptance][type]", "offline");
+    [charge(method), vec![("payment_method_types[0]", "us_bank_account"), consent]].concat()
 }
 
 fn error<'a>(body: &'a Value, name: &str) -> &'a str {

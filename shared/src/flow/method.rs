@@ -289,7 +289,7 @@ async fn at_stripe(
     let stripe = &app.stripe;
     let time = || invocation.gateway_time(app).ok_or(MethodError::Gateway(Trouble::Unreachable));
     let reference = if order.reference.starts_with("seti_") {
-        stripe.set_up_method(secret, &order.reference, time()?).await?
+        stripe.set_up_method(secret, &order.reference, time()?).await?.0
     } else {
         order.reference.clone()
     };

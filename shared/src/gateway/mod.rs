@@ -137,13 +137,13 @@ pub struct SeenRefund {
 }
 
 /// The disputes of a payment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SeenDisputes {
     /// How they stand, all of them together.
     pub standing: Standing,
     /// Their ids, and whether each has ended.
     pub ended: BTreeMap<String, bool>,
-    /// Why the latest was opened, in the gateway's words.
+    /// Stripe's reason of the latest one: of a bank debit, why the bank took it back.
     pub reason: Option<String>,
 }
 

@@ -157,12 +157,12 @@ pub struct Frozen {
     /// The gateway's id of the method; at PayPal with what it draws on. Empty where no method is taken.
     #[serde(default)]
     pub method: String,
-    /// Who is paid: a connected account at Stripe, an e-mail address at PayPal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub destination: Option<String>,
     /// Stripe's id of the consent under which a bank account is debited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mandate: Option<String>,
+    /// Who is paid: a connected account at Stripe, an e-mail address at PayPal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
     /// What a transfer at Plaid is made of besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transfer: Option<FrozenTransfer>,

@@ -149,8 +149,7 @@ async fn failed_and_canceled_refunds_can_be_refunded_again() {
 async fn a_refund_is_pending_until_the_bank_has_answered() {
     let api = Api::start().await;
     let bank = {
-        let mut form = charge("pm_usBankAccount_success");
-        form.push(("payment_method_types[0]", "us_bank_account"));
+        let form = debit("pm_usBankAccount_success");
         let intent = api.post("/v1/payment_intents", None, &form).await.1["id"].as_str().unwrap().to_owned();
         api.stripe.finish_processing(&intent, true);
         intent
@@ -174,8 +173,7 @@ async fn a_refund_is_pending_until_the_bank_has_answered() {
 #[tokio::test]
 async fn a_bank_debit_is_refunded_within_180_days_only() {
     let api = Api::start().await;
-    let mut form = charge("pm_usBankAccount_success");
-    form.push(("payment_method_types[0]", "us_bank_account"));
+    let form = debit("pm_usBankAccount_success");
     let intent = api.post("/v1/payment_intents", None, &form).await.1["id"].as_str().unwrap().to_owned();
     assert_eq!(refusal(&api.refund(None, &[("payment_intent", &intent)]).await), (400, "", ""), "nothing captured");
     api.stripe.finish_processing(&intent, true);

@@ -1,7 +1,6 @@
 //! What became of a capture after it was paid: whose it is, and its disputes
 //! (developer.paypal.com/docs/api/customer-disputes/v1).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::object::{Capture, Dispute, Disputes as Page, labels};
@@ -11,7 +10,6 @@ use crate::bounds;
 use crate::clock::Time;
 use crate::gateway::{Labels, Outcome, SeenDisputes, Trouble};
 use crate::model::payment::Disputes;
-use crate::model::transition::Standing;
 use crate::money::Money;
 use crate::secrets::PayPalSecret;
 
@@ -60,7 +58,7 @@ impl PayPal {
         if page.links.iter().any(|link| link.rel == "next") || page.items.len() > bounds::PAYPAL_DISPUTES {
             return Err(Trouble::Undecided);
         }
-        let mut seen = SeenDisputes { standing: Standing::default(), ended: BTreeMap::new(), reason: None };
+        let mut seen = SeenDisputes::default();
         let mut lost = 0_i64;
         let mut lost_since: Option<Time> = None;
         for item in page.items {
@@ -118,6 +116,7 @@ mod tests {
 
     use super::*;
     use crate::gateway::paypal::stub::{Stub, TIMEOUT, capture, clock, order, payment_id, receivable, secret, usd};
+    use crate::model::transition::Standing;
 
     #[tokio::test]
     async fn a_capture_says_whose_it_is() {

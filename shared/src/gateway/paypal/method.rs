@@ -162,6 +162,7 @@ fn known(token: Token, holder: &Holder) -> Result<KnownMethod, MethodError> {
     holder.check(&token)?;
     let customer = token.customer.and_then(|customer| customer.id);
     let known = |kind| KnownMethod {
+        mandate: None,
         reference: token.id.clone(),
         customer: customer.clone(),
         attached_here: false,

@@ -20,7 +20,7 @@ mod payout;
 mod refund;
 pub mod signature;
 #[cfg(test)]
-mod stub;
+pub(in crate::gateway) mod stub;
 mod transport;
 
 use std::time::Duration;

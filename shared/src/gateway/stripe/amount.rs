@@ -68,6 +68,13 @@ pub fn from_wire(wire: i64, code: &str) -> Option<Money> {
     Some(Money { amount_minor: (wire / multiply).checked_mul(divide)?, currency })
 }
 
+/// What a balance of Stripe's in `currency` covers, in minor units: a part of one pays nothing.
+#[must_use]
+pub fn covered(wire: i64, currency: Currency) -> i64 {
+    let (multiply, divide) = scale(currency);
+    wire.div_euclid(multiply).saturating_mul(divide)
+}
+
 /// Factor and divisor from ISO minor units to Stripe's units.
 fn scale(currency: Currency) -> (i64, i64) {
     let code = currency.code();
@@ -129,6 +136,13 @@ mod tests {
         assert!(matches!(to_wire(money(5_124, "KWD")), Err(AmountError::TooFine(_))));
         assert!(matches!(to_wire(money(50_050, "MGA")), Err(AmountError::TooFine(_))));
         assert_eq!(from_wire(50_050, "isk"), None);
+    }
+
+    #[test]
+    fn a_balance_covers_whole_units_only() {
+        let covers = |wire, code: &str| covered(wire, code.parse().unwrap());
+        assert_eq!([covers(50_099, "USD"), covers(50_099, "ISK"), covers(500, "MGA")], [50_099, 500, 50_000]);
+        assert_eq!([covers(-1, "USD"), covers(-1, "ISK")], [-1, -1]);
     }
 
     #[test]

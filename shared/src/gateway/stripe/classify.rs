@@ -1,10 +1,11 @@
 //! What Stripe's answers mean. Pure, and cautious: only an answer that proves it says "not executed".
 
 use super::amount;
-use super::object::{ApiError, Intent, Refund};
+use super::object::{ApiError, Intent, Refund, Reversal, Transfer};
 use super::transport::Reply;
 use crate::gateway::{Answer, NextAction, Outcome, Seen, Trouble};
 use crate::model::payment::{Failure, FailureCode};
+use crate::model::return_code;
 
 /// The answer to "create and confirm".
 pub(super) fn create(reply: &Reply) -> Answer {
@@ -22,6 +23,14 @@ pub(super) fn create(reply: &Reply) -> Answer {
             answer.outcome = outcome;
             answer
         }
+        // A debit for which there is no consent any more stays unconfirmed: nobody confirms it but the request that made
+        // it, whose answer this is. Stripe has a code for consent that is void, and none for consent that is missing.
+        (400, Some(intent)) if is_unconfirmed_debit(intent) => {
+            let mut answer = self::intent(intent);
+            let gateway_code = error.code.clone().or_else(|| Some(NO_MANDATE.to_owned()));
+            answer.outcome = Outcome::Declined(Failure::new(FailureCode::PaymentMethodInvalid, gateway_code));
+            answer
+        }
         (402, None) if error.kind.as_deref() == Some("card_error") => Answer::without_object(declined(&error), false),
         // Another error with an object in it: the object exists, so something was executed.
         (_, Some(_)) => Answer::without_object(Outcome::Unknown(Trouble::Undecided), false),
@@ -37,11 +46,23 @@ pub(super) fn create(reply: &Reply) -> Answer {
 
 /// The answer to "refund".
 pub(super) fn create_refund(reply: &Reply) -> Answer {
-    if let Some(refund) = reply.object::<Refund>() {
-        return self::refund(&refund);
-    }
+    reply.object().map_or_else(|| refused(reply, not_refundable), |refund: Refund| self::refund(&refund))
+}
+
+/// The answer to "transfer".
+pub(super) fn create_transfer(reply: &Reply) -> Answer {
+    reply.object().map_or_else(|| refused(reply, uncovered), |transfer: Transfer| self::transfer(&transfer))
+}
+
+/// The answer to "reverse a transfer".
+pub(super) fn create_reversal(reply: &Reply) -> Answer {
+    reply.object().map_or_else(|| refused(reply, not_reversible), |reversal: Reversal| self::reversal(&reversal))
+}
+
+/// An answer without an object, with those refusals that are about the money.
+fn refused(reply: &Reply, refusal: impl Fn(&ApiError) -> Option<FailureCode>) -> Answer {
     let error = reply.error();
-    let mut answer = match not_refundable(&error).filter(|_| reply.status == 400) {
+    let mut answer = match refusal(&error).filter(|_| reply.status == 400) {
         Some(code) => {
             let failure = Failure::new(code, self::code(&error));
             // Kept under the key, it is what came of the first request. Fresh, it says nothing of one that may still be
@@ -70,6 +91,39 @@ fn not_refundable(error: &ApiError) -> Option<FailureCode> {
         | (None, Some("amount")) => Some(FailureCode::NotRefundable),
         (Some("balance_insufficient"), _) => Some(FailureCode::InsufficientFunds),
         _ => None,
+    }
+}
+
+/// The balance that would pay is too low.
+fn uncovered(error: &ApiError) -> Option<FailureCode> {
+    (error.code.as_deref() == Some("balance_insufficient")).then_some(FailureCode::InsufficientFunds)
+}
+
+/// Refusals because of what became of the transfer meanwhile: they have no code, and at most the amount's name.
+fn not_reversible(error: &ApiError) -> Option<FailureCode> {
+    let is_refused = error.kind.as_deref() == Some("invalid_request_error");
+    match (error.code.as_deref(), error.param.as_deref()) {
+        (None, None | Some("amount")) if is_refused => Some(FailureCode::NotRefundable),
+        _ => uncovered(error),
+    }
+}
+
+/// What a Transfer says: that it is there. What was reversed of it are its refunds.
+pub(super) fn transfer(transfer: &Transfer) -> Answer {
+    let our_id = transfer.metadata.payment_id.clone();
+    moved(&transfer.id, transfer.amount, &transfer.currency, our_id)
+}
+
+/// What a reversal says: that it is there.
+pub(super) fn reversal(reversal: &Reversal) -> Answer {
+    moved(&reversal.id, reversal.amount, &reversal.currency, reversal.metadata.refund_id.clone())
+}
+
+fn moved(reference: &str, amount: i64, currency: &str, our_id: Option<String>) -> Answer {
+    let money = amount::from_wire(amount, currency);
+    Answer {
+        seen: Some(Seen { reference: reference.to_owned(), money, our_id }),
+        ..Answer::without_object(Outcome::Succeeded, false)
     }
 }
 
@@ -123,8 +177,11 @@ pub(super) fn intent(intent: &Intent) -> Answer {
         ("succeeded", _) => Outcome::Succeeded,
         ("processing", _) => Outcome::Pending,
         ("requires_action", _) => Outcome::RequiresAction,
-        ("requires_payment_method", Some(error)) => declined(error),
+        ("requires_payment_method", Some(error)) => returned(intent, error).unwrap_or_else(|| declined(error)),
         ("canceled", _) => Outcome::Canceled,
+        _ if is_unconfirmed_debit(intent) => {
+            Outcome::Declined(Failure::new(FailureCode::PaymentMethodInvalid, Some(NO_MANDATE.to_owned())))
+        }
         // No attempt yet, not confirmed, or a status that is new to us: it says nothing yet.
         _ => Outcome::Unknown(Trouble::Undecided),
     };
@@ -143,6 +200,24 @@ pub(super) fn intent(intent: &Intent) -> Answer {
         ..Answer::without_object(outcome, false)
     }
 }
+
+/// Why the bank returned a debit that had been put before it; `None`: it is none, or that is not why it failed.
+fn returned(intent: &Intent, error: &ApiError) -> Option<Outcome> {
+    let code = error.code.as_deref().filter(|_| is_debit(intent))?;
+    Some(Outcome::Declined(return_code::failure(bank_return(code)?, Some(code.to_owned()))))
+}
+
+fn is_debit(intent: &Intent) -> bool {
+    intent.payment_method_types.iter().any(|kind| kind == "us_bank_account")
+}
+
+/// Whether it is a bank debit whose confirmation was refused. Ours are confirmed as they are made.
+fn is_unconfirmed_debit(intent: &Intent) -> bool {
+    intent.status == "requires_confirmation" && is_debit(intent)
+}
+
+/// Stripe's code of a mandate that can't be used.
+const NO_MANDATE: &str = "payment_intent_mandate_invalid";
 
 fn next_action(intent: &Intent) -> Option<NextAction> {
     intent.client_secret.clone().map(NextAction::ClientSecret)
@@ -177,7 +252,10 @@ fn group(code: &str) -> Option<Group> {
         "insufficient_funds"
         | "card_velocity_exceeded"
         | "withdrawal_count_limit_exceeded"
-        | "payment_limit_exceeded" => Group::Funds,
+        | "payment_limit_exceeded"
+        | "charge_exceeds_source_limit"
+        | "charge_exceeds_transaction_limit"
+        | "charge_exceeds_weekly_limit" => Group::Funds,
         "authentication_required" | "authentication_not_handled" | "mobile_device_authentication_required" => {
             Group::Authentication
         }
@@ -208,133 +286,35 @@ fn group(code: &str) -> Option<Group> {
         | "no_account"
         | "bank_account_restricted"
         | "bank_account_unusable"
-        | "payment_method_bank_account_blocked" => Group::Method,
+        | "payment_method_bank_account_blocked"
+        | "tokenized_account_number_deactivated"
+        // The customer has revoked the consent: it takes a new setup.
+        | "debit_not_authorized"
+        | "refer_to_customer"
+        | NO_MANDATE => Group::Method,
+        _ => return None,
+    })
+}
+
+/// The return code of the ACH network (Nacha Operating Rules, appendix on returns) that stands for why a bank debit
+/// failed or was disputed, in Stripe's words; `None`: none does. Stripe tells the network's own code only of accounts
+/// that it has blocked.
+#[must_use]
+pub fn bank_return(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "insufficient_funds" => "R01",
+        "account_closed" | "bank_account_closed" => "R02",
+        "no_account" => "R03",
+        "incorrect_account_details" | "bank_account_invalid_details" => "R04",
+        "refer_to_customer" => "R08",
+        "debit_not_authorized" | "customer_initiated" => "R10",
+        // Unusable is what an account is that Stripe has stopped.
+        "bank_account_frozen" | "bank_account_unusable" | "payment_method_bank_account_blocked" => "R16",
+        "bank_cannot_process" => "R17",
+        "bank_account_restricted" => "R20",
         _ => return None,
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    fn error(of: Value) -> Value {
-        json!({ "error": of })
-    }
-
-    fn outcome(status: u16, body: &Value) -> Outcome {
-        create(&Reply::of(status, None, body)).outcome
-    }
-
-    fn failure(decline: Value) -> FailureCode {
-        let mut body = json!({ "type": "card_error" });
-        body.as_object_mut().unwrap().extend(decline.as_object().unwrap().clone());
-        match outcome(402, &error(body)) {
-            Outcome::Declined(failure) => failure.code,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn intent_json(status: &str) -> Value {
-        json!({ "id": "pi_1", "status": status, "amount": 50_000, "currency": "usd", "client_secret": "pi_1_secret_x",
-                "metadata": { "payment_id": "pay_1" }, "a_field_of_tomorrow": [1, 2] })
-    }
-
-    #[test]
-    fn only_answers_that_prove_it_say_not_executed() {
-        let not_sent = |status, body: Value| matches!(outcome(status, &body), Outcome::NotSent(_));
-        assert!(not_sent(400, error(json!({ "type": "invalid_request_error", "code": "parameter_missing" }))));
-        assert!(not_sent(401, error(json!({ "type": "invalid_request_error" }))));
-        let request = "invalid_request_error";
-        assert!(not_sent(403, error(json!({ "type": request }))));
-        assert!(not_sent(404, error(json!({ "type": request, "code": "resource_missing" }))));
-        assert!(not_sent(429, error(json!({ "type": request, "code": "rate_limit" }))));
-        assert!(not_sent(429, error(json!({ "type": request, "code": "lock_timeout" }))));
-        // Who knows who answered.
-        for status in [400, 401, 402, 403, 404, 429] {
-            assert!(!not_sent(status, json!("<html>")), "{status}");
-            assert!(!not_sent(status, error(json!({}))), "{status}");
-            let unreadable = json!({ "type": request, "payment_intent": { "id": 7 } });
-            assert!(!not_sent(status, error(unreadable)), "{status}");
-        }
-        for status in [409, 424, 500, 502, 503, 504, 302, 418] {
-            assert!(!not_sent(status, error(json!({ "type": "api_error" }))), "{status}");
-        }
-        assert!(!not_sent(200, json!("not an object")));
-        assert!(!not_sent(400, error(json!({ "type": "idempotency_error" }))));
-        assert!(!not_sent(
-            400,
-            error(json!({ "code": "payment_intent_unexpected_state", "payment_intent": intent_json("succeeded") }))
-        ));
-    }
-
-    #[test]
-    fn a_decline_is_named_by_what_can_be_done_about_it() {
-        use FailureCode::{Declined, InsufficientFunds, PaymentMethodInvalid};
-        assert_eq!(
-            failure(
-                json!({ "code": "card_declined", "decline_code": "insufficient_funds", "advice_code": "try_again_later" })
-            ),
-            InsufficientFunds
-        );
-        assert_eq!(
-            failure(
-                json!({ "code": "card_declined", "decline_code": "insufficient_funds", "advice_code": "do_not_try_again" })
-            ),
-            Declined
-        );
-        assert_eq!(failure(json!({ "code": "expired_card" })), PaymentMethodInvalid);
-        assert_eq!(
-            failure(
-                json!({ "code": "expired_card", "decline_code": "expired_card", "advice_code": "confirm_card_data" })
-            ),
-            PaymentMethodInvalid
-        );
-        assert_eq!(
-            failure(json!({ "code": "card_declined", "decline_code": "lost_card", "advice_code": "do_not_try_again" })),
-            Declined
-        );
-        assert_eq!(failure(json!({ "code": "card_declined", "decline_code": "fraudulent" })), Declined);
-        assert_eq!(failure(json!({ "code": "card_declined", "decline_code": "a_code_of_tomorrow" })), Declined);
-        assert_eq!(
-            failure(
-                json!({ "code": "card_declined", "decline_code": "a_code_of_tomorrow", "advice_code": "confirm_card_data" })
-            ),
-            PaymentMethodInvalid
-        );
-    }
-
-    #[test]
-    fn authentication_required_asks_the_customer_and_hands_out_the_secret() {
-        let body = error(
-            json!({ "type": "card_error", "code": "authentication_required", "decline_code": "authentication_required",
-                                 "payment_intent": intent_json("requires_payment_method") }),
-        );
-        let answer = create(&Reply::of(402, None, &body));
-        assert_eq!(answer.outcome, Outcome::RequiresAction);
-        assert_eq!(answer.next_action, Some(NextAction::ClientSecret("pi_1_secret_x".to_owned())));
-        assert_eq!(answer.seen.map(|seen| seen.reference).as_deref(), Some("pi_1"));
-    }
-
-    #[test]
-    fn a_client_secret_shows_up_in_no_debug_output() {
-        let answer = create(&Reply::of(200, None, &intent_json("requires_action")));
-        assert!(!format!("{answer:?}").contains("secret_x"));
-    }
-
-    #[test]
-    fn an_intent_without_an_attempt_or_of_a_new_status_says_nothing_yet() {
-        for status in ["requires_payment_method", "requires_confirmation", "requires_capture", "a_status_of_tomorrow"] {
-            assert!(matches!(outcome(200, &intent_json(status)), Outcome::Unknown(_)), "{status}");
-        }
-    }
-
-    #[test]
-    fn stripe_decides_whether_the_same_request_may_come_again() {
-        let again = |status, said| create(&Reply::of(status, said, &error(json!({ "type": "api_error" })))).again;
-        assert!(again(500, None) && again(409, None) && again(429, None) && again(503, None));
-        assert!(!again(500, Some(false)));
-        assert!(again(400, Some(true)));
-        assert!(!again(400, None) && !again(401, None));
-    }
-}
+mod tests;

@@ -160,6 +160,13 @@ fn told(kind: &str, object: &str) -> Option<Told> {
         }
         "transfer.reversed" => {
             let transfer: Transfer = serde_json::from_str(object).ok()?;
+            let ours = transfer.metadata.payment_id.as_deref();
+            // One that is a payment itself says so twice: its reversals are its refunds.
+            if ours.is_some() && ours == transfer.transfer_group.as_deref() {
+                let total = amount::from_wire(transfer.amount_reversed, &transfer.currency);
+                let hint = Hint::Refunds(Refunded::Total(total));
+                return Some(Told::Payment { reference: transfer.id, labels: transfer.metadata.into(), hint });
+            }
             // The transfer of a charge with `transfer_data` is in a group that is named by its PaymentIntent.
             let intent = transfer.transfer_group.as_deref().and_then(|group| group.strip_prefix("group_"));
             let intent = intent.filter(|id| id.starts_with("pi_")).map(|id| Reference::Id(id.to_owned()));
@@ -177,7 +184,7 @@ fn told(kind: &str, object: &str) -> Option<Told> {
     Some(told)
 }
 
-/// What has no PaymentIntent is none of our business: we make nothing else.
+/// What has no PaymentIntent is none of our business: charges of ours have one.
 fn about(payment: Option<Reference>, labels: Labels, hint: Hint) -> Told {
     match payment {
         Some(reference) => Told::Payment { reference: reference.id(), labels, hint },

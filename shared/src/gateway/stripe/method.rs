@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Method as Verb;
 
-use super::object::{Customer, Method, Setup};
+use super::object::{Customer, Method, Reference, Setup};
 use super::transport::{Reply, Request, Stripe, segment};
 use super::{API_VERSION, classify};
 use crate::gateway::{KnownMethod, MethodError, Trouble};
@@ -13,7 +13,7 @@ use crate::model::method::{MethodKind, Owner};
 use crate::secrets::StripeSecret;
 
 impl Stripe {
-    /// The method that a finished SetupIntent set up.
+    /// The method that a finished SetupIntent set up, and the mandate of one that is a bank account.
     ///
     /// # Errors
     /// [`MethodError::NotUsable`] while the customer is not done.
@@ -22,11 +22,11 @@ impl Stripe {
         secret: &StripeSecret,
         setup: &str,
         timeout: Duration,
-    ) -> Result<String, MethodError> {
+    ) -> Result<(String, Option<String>), MethodError> {
         let reply = self.get_once(secret, timeout, &format!("/v1/setup_intents/{}", segment(setup))).await?;
         let setup: Setup = object(&reply, setup)?;
         match (setup.status.as_str(), setup.payment_method) {
-            ("succeeded", Some(method)) => Ok(method),
+            ("succeeded", Some(method)) => Ok((method, setup.mandate.map(Reference::id))),
             (status, _) => Err(MethodError::NotUsable(format!("The setup is not finished: it is {status} at Stripe."))),
         }
     }
@@ -160,5 +160,15 @@ fn known(method: Method) -> Result<KnownMethod, MethodError> {
         ("us_bank_account", _, Some(bank)) => (MethodKind::BankAccount, bank.bank_name, bank.last4, None, None),
         (other, _, _) => return Err(MethodError::NotUsable(format!("Methods of the type {other} are not taken."))),
     };
-    Ok(KnownMethod { reference: id, customer, attached_here: false, kind, brand, last4, exp_month, exp_year })
+    Ok(KnownMethod {
+        reference: id,
+        customer,
+        attached_here: false,
+        kind,
+        brand,
+        last4,
+        exp_month,
+        exp_year,
+        mandate: None,
+    })
 }

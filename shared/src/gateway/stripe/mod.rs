@@ -1,8 +1,8 @@
-//! Stripe: PaymentIntents, customers and payment methods over its form-encoded API.
+//! Stripe: PaymentIntents, transfers, customers and payment methods over its form-encoded API.
 //!
 //! `transport` sends, `object` reads what comes back, `classify` says what it means, `amount` knows Stripe's own
-//! currency exponents, `method` reads and attaches payment methods, `refund` refunds, `aftermath` lists what became of
-//! a payment later, `event` checks and reads webhooks. Sources: docs.stripe.com/api and, for error
+//! currency exponents, `method` reads and attaches payment methods, `transfer` pays out of the balance and
+//! reverses that, `refund` refunds, `aftermath` lists what became of a payment later, `event` checks and reads webhooks. Sources: docs.stripe.com/api and, for error
 //! classes, docs.stripe.com/error-handling and /declines/codes.
 
 pub mod aftermath;
@@ -12,20 +12,22 @@ pub mod event;
 pub mod method;
 mod object;
 mod refund;
+mod transfer;
 mod transport;
 
 use std::time::Duration;
 
 use http::Method as Verb;
 
-use self::object::{Intent, Page, Refund};
+pub use self::classify::bank_return;
+use self::object::{Intent, Page, Refund, Reversal, Transfer};
 pub use self::transport::Stripe;
 use self::transport::{Reply, Request};
 use super::{Answer, Found, Outcome, Trouble};
 use crate::bounds;
 use crate::clock::Time;
 use crate::model::movement::Movement;
-use crate::model::payment::Payment;
+use crate::model::payment::{Payment, PaymentMethod};
 use crate::secrets::StripeSecret;
 
 /// The API version that requests pin, whatever the account's default is.
@@ -36,6 +38,7 @@ impl Stripe {
     /// key's lifetime Stripe executes it once.
     pub async fn send(&self, secret: &StripeSecret, movement: Movement<'_>, timeout: Duration) -> Answer {
         match movement {
+            Movement::Payment(payment) if payment.is_transfer() => self.transfer(secret, payment, timeout).await,
             Movement::Payment(payment) => self.pay(secret, payment, timeout).await,
             Movement::Refund(refund) => self.refund(secret, refund, timeout).await,
         }
@@ -56,6 +59,9 @@ impl Stripe {
         match (movement.reference(), time(), movement) {
             (_, None, _) => Found::Unanswered(Trouble::Unreachable),
             (Some(reference), Some(timeout), _) => self.read(secret, movement, reference, timeout).await,
+            (None, _, Movement::Payment(payment)) if payment.is_transfer() => {
+                self.find_transfer(secret, payment, time).await
+            }
             (None, _, Movement::Payment(payment)) => self.find_payment(secret, payment, until, time).await,
             (None, _, Movement::Refund(refund)) => self.find_refund(secret, refund, time).await,
         }
@@ -77,7 +83,8 @@ impl Stripe {
         }
     }
 
-    /// Cancels a payment or refund. What counts is the object afterwards: it may have succeeded before.
+    /// Cancels a payment or refund. What counts is the object afterwards: it may have succeeded before. A transfer and
+    /// its reversals have happened once they are there, and are only read.
     pub async fn cancel(
         &self,
         secret: &StripeSecret,
@@ -85,6 +92,9 @@ impl Stripe {
         reference: &str,
         timeout: Duration,
     ) -> Found {
+        if matches!(Kind::of(movement), Kind::Transfer | Kind::Reversal) {
+            return self.read(secret, movement, reference, timeout).await;
+        }
         let path = format!("{}/{}/cancel", Self::path(movement), transport::segment(reference));
         // A key of this execution only: a saved refusal must not be replayed once the state has changed.
         let key = uuid::Uuid::new_v4().to_string();
@@ -107,10 +117,12 @@ impl Stripe {
         }
     }
 
-    fn path(movement: Movement<'_>) -> &'static str {
-        match movement {
-            Movement::Payment(_) => "/v1/payment_intents",
-            Movement::Refund(_) => "/v1/refunds",
+    fn path(movement: Movement<'_>) -> String {
+        match (Kind::of(movement), movement) {
+            (Kind::Reversal, Movement::Refund(refund)) => transfer::reversals_of(&refund.frozen.payment),
+            (Kind::Transfer, _) => transfer::PATH.to_owned(),
+            (_, Movement::Payment(_)) => "/v1/payment_intents".to_owned(),
+            (_, Movement::Refund(_)) => "/v1/refunds".to_owned(),
         }
     }
 
@@ -122,9 +134,11 @@ impl Stripe {
     }
 
     fn found(movement: Movement<'_>, reply: &Reply) -> Found {
-        let answer = match movement {
-            Movement::Payment(_) => reply.object().map(|intent: Intent| classify::intent(&intent)),
-            Movement::Refund(_) => reply.object().map(|refund: Refund| classify::refund(&refund)),
+        let answer = match Kind::of(movement) {
+            Kind::Intent => reply.object().map(|intent: Intent| classify::intent(&intent)),
+            Kind::Transfer => reply.object().map(|transfer: Transfer| classify::transfer(&transfer)),
+            Kind::Refund => reply.object().map(|refund: Refund| classify::refund(&refund)),
+            Kind::Reversal => reply.object().map(|reversal: Reversal| classify::reversal(&reversal)),
         };
         answer.map_or_else(|| Found::Unanswered(classify::trouble(reply)), Found::Object)
     }
@@ -140,7 +154,7 @@ impl Stripe {
             ("currency", payment.currency.code().to_ascii_lowercase()),
             ("customer", frozen.customer.clone()),
             ("payment_method", frozen.method.clone()),
-            ("payment_method_types[0]", "card".to_owned()),
+            ("payment_method_types[0]", method_type(payment).to_owned()),
             ("confirm", "true".to_owned()),
             ("off_session", "true".to_owned()),
             ("description", frozen.description.clone()),
@@ -151,6 +165,8 @@ impl Stripe {
         if let Some(account) = &frozen.destination {
             form.push(("transfer_data[destination]", account.clone()));
         }
+        // Else Stripe takes the one that it knows of the method.
+        form.extend(frozen.mandate.clone().filter(|_| is_debit(payment)).map(|mandate| ("mandate", mandate)));
         let key = Some(payment.id.as_str());
         let request = Request {
             verb: Verb::POST,
@@ -219,6 +235,34 @@ impl Stripe {
         let request = Request { verb: Verb::GET, path, query, form: &[], key: None, version, timeout };
         self.send_request(secret, &request).await
     }
+}
+
+/// What a movement is at Stripe.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Intent,
+    Transfer,
+    Refund,
+    Reversal,
+}
+
+impl Kind {
+    fn of(movement: Movement<'_>) -> Self {
+        match movement {
+            Movement::Payment(payment) if payment.is_transfer() => Self::Transfer,
+            Movement::Payment(_) => Self::Intent,
+            Movement::Refund(refund) if transfer::is_one(&refund.frozen.payment) => Self::Reversal,
+            Movement::Refund(_) => Self::Refund,
+        }
+    }
+}
+
+fn is_debit(payment: &Payment) -> bool {
+    payment.payment_method == PaymentMethod::Ach
+}
+
+fn method_type(payment: &Payment) -> &'static str {
+    if is_debit(payment) { "us_bank_account" } else { "card" }
 }
 
 /// Whether Stripe has no such object.

@@ -22,6 +22,15 @@ pub(super) struct Intent {
     pub last_payment_error: Option<ApiError>,
     #[serde(default)]
     pub client_secret: Option<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub payment_method_types: Vec<String>,
+}
+
+/// Whatever carries ids of ours.
+#[derive(Deserialize)]
+pub(super) struct Labeled {
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: Ours,
 }
 
 /// The ids of ours in an object's metadata.
@@ -85,12 +94,17 @@ pub(super) struct Dispute {
     #[serde(default)]
     pub status: String,
     #[serde(default)]
+    pub reason: Option<String>,
+    #[serde(default)]
     pub payment_intent: Option<Reference>,
 }
 
 /// A Transfer.
 #[derive(Deserialize)]
 pub(super) struct Transfer {
+    pub id: String,
+    #[serde(default)]
+    pub amount: i64,
     pub currency: String,
     #[serde(default)]
     pub amount_reversed: i64,
@@ -98,6 +112,31 @@ pub(super) struct Transfer {
     pub transfer_group: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Ours,
+}
+
+/// A reversal of a transfer.
+#[derive(Deserialize)]
+pub(super) struct Reversal {
+    pub id: String,
+    pub amount: i64,
+    pub currency: String,
+    #[serde(default)]
+    pub created: i64,
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: Ours,
+}
+
+/// What an account has.
+#[derive(Deserialize)]
+pub(super) struct Balance {
+    pub available: Vec<Funds>,
+}
+
+/// Its part in one currency.
+#[derive(Deserialize)]
+pub(super) struct Funds {
+    pub amount: i64,
+    pub currency: String,
 }
 
 /// An object, or its id alone.
@@ -148,6 +187,8 @@ pub(super) struct Setup {
     pub status: String,
     #[serde(default)]
     pub payment_method: Option<String>,
+    #[serde(default)]
+    pub mandate: Option<Reference>,
 }
 
 /// A PaymentMethod.

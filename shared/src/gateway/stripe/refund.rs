@@ -1,4 +1,4 @@
-//! Refunds of PaymentIntents (docs.stripe.com/api/refunds).
+//! Refunds of PaymentIntents (docs.stripe.com/api/refunds); those of transfers are their reversals.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use http::Method as Verb;
 
 use super::object::Refund as RefundObject;
 use super::transport::Request;
-use super::{Stripe, amount, classify};
+use super::{Stripe, amount, classify, transfer};
 use crate::gateway::{Answer, Found, Outcome, SeenRefund, Trouble};
 use crate::model::refund::{Reason, Refund};
 use crate::secrets::StripeSecret;
@@ -14,6 +14,9 @@ use crate::secrets::StripeSecret;
 impl Stripe {
     /// Creates the refund. A vendor's connected account that was paid gives the money back.
     pub(super) async fn refund(&self, secret: &StripeSecret, refund: &Refund, timeout: Duration) -> Answer {
+        if transfer::is_one(&refund.frozen.payment) {
+            return self.reverse(secret, refund, timeout).await;
+        }
         let Some(amount) = amount::refund_to_wire(refund.money()).ok() else {
             return Answer::without_object(Outcome::NotSent(Trouble::Rejected), false);
         };
@@ -66,7 +69,7 @@ impl Stripe {
         }
     }
 
-    /// All refunds of a PaymentIntent, newest first.
+    /// All refunds of a payment, newest first.
     ///
     /// # Errors
     /// Why Stripe did not say, or not all of it.
@@ -76,8 +79,12 @@ impl Stripe {
         payment: &str,
         time: &(impl Fn() -> Option<Duration> + Sync),
     ) -> Result<Vec<SeenRefund>, Trouble> {
+        if transfer::is_one(payment) {
+            return self.reversals(secret, payment, time).await;
+        }
+        let of = ("payment_intent", payment.to_owned());
         let refunds: Vec<RefundObject> =
-            self.all_of(secret, "/v1/refunds", payment, |refund: &RefundObject| refund.id.clone(), time).await?;
+            self.all_of(secret, "/v1/refunds", Some(of), |refund: &RefundObject| refund.id.clone(), time).await?;
         Ok(refunds.into_iter().map(seen).collect())
     }
 }

@@ -91,6 +91,23 @@ fn an_object_may_be_expanded_and_its_metadata_null() {
     assert_eq!((reference.as_str(), labels, total.amount_minor), ("pi_1", Labels::default(), 700));
 }
 
+#[test]
+fn reversals_of_a_transfer_that_is_a_payment_are_its_refunds() {
+    let told = |group: &str| {
+        let body = serde_json::json!({ "id": "evt_1", "object": "event", "type": "transfer.reversed", "created": 1,
+            "data": { "object": { "id": "tr_1", "currency": "usd", "amount": 900, "amount_reversed": 700,
+                                  "transfer_group": group, "metadata": { "payment_id": "pay_1" } } } });
+        parse(body.to_string().as_bytes()).unwrap().told
+    };
+    let Told::Payment { reference, labels, hint: Hint::Refunds(Refunded::Total(Some(total))) } = told("pay_1") else {
+        panic!("not refunds")
+    };
+    assert_eq!((reference.as_str(), labels.payment_id.as_deref(), total.amount_minor), ("tr_1", Some("pay_1"), 700));
+    let of_charge = told("group_pi_1");
+    assert!(matches!(of_charge, Told::Payment { hint: Hint::TransferReversed(_), .. }), "{of_charge:?}");
+    assert!(matches!(told("another"), Told::Nothing));
+}
+
 /// A million in the long run: `PROPTEST_CASES=1000000 cargo test --release -p shared no_body`.
 mod anything {
     use super::*;
