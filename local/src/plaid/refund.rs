@@ -93,6 +93,9 @@ pub(super) fn create(
     state.move_available(client, -amount);
     state.refund_keys.insert(key, refund.id.clone());
     state.due.insert((calendar::sending("ach", now), due::Due::RefundPosts(refund.id.clone())));
+    if let Some(transfer) = state.transfers.get_mut(&refund.transfer) {
+        transfer.refunds.push(refund.id.clone());
+    }
     state.refunds.insert(refund.id.clone(), refund.clone());
     tell(state, &refund, now);
     Ok(json!({ "refund": view(&refund) }))
@@ -121,9 +124,8 @@ fn check(state: &State, transfer: &Transfer, amount: i64, now: Time) -> Result<(
 
 /// A transfer's refunds, oldest first.
 pub(super) fn of<'a>(state: &'a State, transfer: &str) -> impl Iterator<Item = &'a Refund> {
-    let mut refunds: Vec<&Refund> = state.refunds.values().filter(|refund| refund.transfer == transfer).collect();
-    refunds.sort_by_key(|refund| refund.created);
-    refunds.into_iter()
+    let ids = state.transfers.get(transfer).into_iter().flat_map(|transfer| &transfer.refunds);
+    ids.filter_map(|id| state.refunds.get(id))
 }
 
 /// Whether a status may follow another; nothing is posted before the transfer has settled.

@@ -56,11 +56,13 @@ pub(super) struct Transfer {
     pub presented: bool,
     pub return_code: Option<String>,
     pub created: Time,
+    /// Ids of its refunds, oldest first.
+    pub refunds: Vec<String>,
     trace: Option<String>,
 }
 
 impl Transfer {
-    /// Whether its money came, and did not go back.
+    /// Whether its money is there or on its way.
     pub fn is_alive(&self) -> bool {
         !matches!(self.status, TransferStatus::Cancelled | TransferStatus::Failed | TransferStatus::Returned)
     }
@@ -123,6 +125,7 @@ pub(super) fn create(
         presented: false,
         return_code: None,
         created: now,
+        refunds: Vec::new(),
         trace: None,
     };
     begin(state, &transfer, now);
