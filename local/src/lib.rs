@@ -8,6 +8,7 @@ pub mod demo;
 pub mod dynamodb;
 pub mod paypal;
 pub mod permissions;
+pub mod plaid;
 pub mod runtime_api;
 pub mod secrets_manager;
 pub mod seed;

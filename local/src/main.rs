@@ -12,7 +12,7 @@ use local::{bench, demo};
 use serde_json::json;
 use shared::clock::Clock;
 
-/// Passerelle on a laptop: API, DynamoDB, secrets, and simulated Stripe and PayPal, in one process.
+/// Passerelle on a laptop: API, DynamoDB, secrets, and simulated Stripe, PayPal and Plaid, in one process.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -73,7 +73,7 @@ enum Bench {
 
 #[derive(clap::Args)]
 struct Serve {
-    /// The first port: the API. DynamoDB has the next, secrets the one after, Stripe the eleventh after, PayPal the twelfth
+    /// The first port: the API. DynamoDB has the next, secrets the one after, Stripe the eleventh after, PayPal the twelfth, Plaid the thirteenth
     #[arg(long, default_value_t = 9000)]
     port: u16,
     /// Keeps everything in this folder
@@ -133,6 +133,7 @@ async fn serve(arguments: Serve) -> Result<(), Box<dyn std::error::Error>> {
     println!("Secrets Manager  {}", urls.secrets);
     println!("Stripe           {}", urls.stripe);
     println!("PayPal           {}", urls.paypal);
+    println!("Plaid            {}", urls.plaid);
     println!("\nA token of {ADMIN}, tenant {TENANT}, for 12 hours:\n\n  export TOKEN={token}\n");
     println!("Three commands to try:\n");
     println!("  curl -s -H \"Authorization: Bearer $TOKEN\" {}/invoices", urls.api);

@@ -25,6 +25,7 @@ use crate::api_gateway::{ApiGateway, NoRouter};
 use crate::dynamodb::{DynamoDb, DynamoDbError};
 use crate::paypal::{self, PayPal};
 use crate::permissions::Permissions;
+use crate::plaid::{self, Plaid};
 use crate::secrets_manager::SecretsManager;
 use crate::stripe::{self, Stripe};
 use crate::tables::{self, TablesError};
@@ -54,6 +55,8 @@ pub struct Options {
     pub stripe_proxy: Option<String>,
     /// Where the functions reach PayPal, when something stands in between.
     pub paypal_proxy: Option<String>,
+    /// Where the functions reach Plaid, when something stands in between.
+    pub plaid_proxy: Option<String>,
     /// Where the functions' metrics go.
     pub metrics: Metrics,
 }
@@ -102,6 +105,8 @@ pub struct Stack {
     pub stripe: Stripe,
     /// The PayPal simulator.
     pub paypal: PayPal,
+    /// The Plaid simulator.
+    pub plaid: Plaid,
     /// Secrets Manager.
     pub secrets: SecretsManager,
     /// The tables' names by environment variable.
@@ -138,6 +143,8 @@ pub struct Urls {
     pub stripe: String,
     /// PayPal.
     pub paypal: String,
+    /// Plaid.
+    pub plaid: String,
 }
 
 /// Ports count from the first.
@@ -147,6 +154,7 @@ const SECRETS: u16 = 2;
 pub const CONTROL: u16 = 3;
 const STRIPE: u16 = 11;
 const PAYPAL: u16 = 12;
+const PLAID: u16 = 13;
 
 impl Stack {
     /// Starts everything.
@@ -196,12 +204,21 @@ impl Stack {
         let paypal_url = url(&paypal_listener)?;
         tokio::spawn(paypal::serve(paypal.clone(), paypal_listener));
 
+        let plaid = match file("plaid.json") {
+            Some(path) => Plaid::open(clock.clone(), &path).map_err(|source| failed(&path.display(), source))?,
+            None => Plaid::new(clock.clone()),
+        };
+        let plaid_listener = bind(PLAID).await?;
+        let plaid_url = url(&plaid_listener)?;
+        tokio::spawn(plaid::serve(plaid.clone(), plaid_listener));
+
         let base = |name: &str, proxy: &Option<String>, simulator: &str| {
             proxy.clone().or_else(|| std::env::var(name).ok()).or_else(|| Some(simulator.to_owned()))
         };
         let mut config = Config::from_lookup(|name| match name {
             "STRIPE_API_BASE" => base(name, &options.stripe_proxy, &stripe_url),
             "PAYPAL_API_BASE" => base(name, &options.paypal_proxy, &paypal_url),
+            "PLAID_API_BASE" => base(name, &options.plaid_proxy, &plaid_url),
             "PAYPAL_WEBHOOK_CA" => Some(paypal.webhook_ca()),
             "PAYMENTS_PAUSED" => Some(options.payments_paused.to_string()),
             _ => tables.get(name).cloned(),
@@ -251,6 +268,7 @@ impl Stack {
             control: control_url,
             stripe: stripe_url,
             paypal: paypal_url,
+            plaid: plaid_url,
         };
         Ok(Self {
             urls,
@@ -259,6 +277,7 @@ impl Stack {
             functions,
             stripe,
             paypal,
+            plaid,
             secrets,
             tables,
             dynamodb: database.client(),

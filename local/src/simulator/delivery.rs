@@ -123,13 +123,18 @@ impl Post {
 
     /// Hands an event over to the account's endpoints that want it; it is on its way when this returns.
     pub fn send(&self, account: &str, event: &Value, wanted: impl Fn(&str) -> bool) {
+        self.send_text(account, &event.to_string(), wanted);
+    }
+
+    /// As [`Post::send`], of a body that is to arrive as it stands.
+    pub fn send_text(&self, account: &str, body: &str, wanted: impl Fn(&str) -> bool) {
         if self.how.dropped {
             return;
         }
         for endpoint in self.endpoints.iter().filter(|endpoint| endpoint.account == account && wanted(&endpoint.url)) {
             let now = Instant::now();
             let due = now.checked_add(self.how.delay).unwrap_or(now);
-            let letter = Letter { body: event.to_string(), how: self.how.clone(), due };
+            let letter = Letter { body: body.to_owned(), how: self.how.clone(), due };
             if endpoint.queue.send(letter).is_err() {
                 tracing::warn!(url = endpoint.url, "the runtime that delivered to this endpoint has ended");
             }
@@ -137,7 +142,7 @@ impl Post {
     }
 }
 
-/// One that takes a redirect for a failure, as Stripe and PayPal do.
+/// One that takes a redirect for a failure, as Stripe, PayPal and Plaid do.
 fn client() -> reqwest::Client {
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT);
     builder.build().unwrap_or_default()
