@@ -266,3 +266,18 @@ pub const PLAID_UNUSED: Duration = Duration::from_hours(2);
 
 /// How long a debit may come back: 60 days and what banks take, so that events are asked for daily until then.
 pub const PLAID_WATCH: Duration = Duration::from_hours(90 * 24);
+
+/// Events of Plaid's that are asked for at a time: the most that it gives.
+pub const PLAID_EVENTS: u32 = 500;
+
+/// The header of a webhook of Plaid's, bytes; it has under 400.
+pub const PLAID_TOKEN_BYTES: usize = 2 * 1024;
+
+/// Keys of Plaid's webhooks that are kept: each client has one or two in use.
+pub const PLAID_KEY_SLOTS: usize = 1_000;
+
+/// Keys that are none, which one sandbox asks for in a [`PLAID_KEY_PAUSE`] for one client: anybody may name them.
+pub const PLAID_KEY_FETCHES: usize = 5;
+
+/// How long a key that was none is not asked for again.
+pub const PLAID_KEY_PAUSE: Duration = Duration::from_mins(1);

@@ -3,30 +3,25 @@
 //! Its signature is bound to Plaid and to the body, not to the tenant. That is safe only because nothing follows but the
 //! tenant's own question to Plaid, with the tenant's own secret.
 
+use std::sync::Arc;
+
+use super::{Delivery, unsigned, without};
 use axum::extract::Request;
 use http::HeaderMap;
-use serde::Deserialize;
 use shared::api::problem::Problem;
 use shared::app::App;
 use shared::flow::sync::sync;
 use shared::flow::{Invocation, Stop};
-use shared::gateway::plaid::signature::{HEADER, SignatureError};
+use shared::gateway::plaid::event;
+use shared::gateway::plaid::signature::Refused;
 use shared::id::{TenantId, UserId};
 use shared::model::audit::Actor;
 use shared::model::payment::Gateway;
 use shared::policy::refusal::{Code, Refusal};
 use shared::secrets::{Keys, PlaidSecret};
-use std::sync::Arc;
 
-use super::{Delivery, unsigned, without};
-
-#[derive(Deserialize)]
-struct Notice {
-    #[serde(default)]
-    webhook_type: String,
-    #[serde(default)]
-    webhook_code: String,
-}
+/// The header with the signature.
+const HEADER: &str = "plaid-verification";
 
 /// Takes a webhook; what became of it.
 pub(super) async fn take(
@@ -39,13 +34,13 @@ pub(super) async fn take(
     let token = headers.get(HEADER).and_then(|header| header.to_str().ok()).ok_or_else(unsigned)?;
     let tenant_id: TenantId = tenant.parse().map_err(|_| unsigned())?;
     let secret = verified(app, &tenant_id, token, &body).await?;
-    let notice: Notice = serde_json::from_slice(&body)
-        .map_err(|_| Refusal::new(Code::InvalidJson, "The body is no webhook of Plaid's."))?;
+    let no_webhook = || Refusal::new(Code::InvalidJson, "The body is no webhook of Plaid's.");
+    let notice = event::notice(&body).ok_or_else(no_webhook)?;
     let span = tracing::Span::current();
     span.record("tenant_id", tenant_id.as_str());
-    span.record("kind", notice.webhook_code.as_str());
+    span.record("kind", notice.code.as_str());
     // Of accounts and bank links nothing is kept that could change.
-    if (notice.webhook_type.as_str(), notice.webhook_code.as_str()) != ("TRANSFER", "TRANSFER_EVENTS_UPDATE") {
+    if !notice.is_about_transfers {
         tracing::info!(outcome = "ignored", "event received");
         return Ok("ignored");
     }
@@ -65,12 +60,12 @@ async fn verified(app: &App, tenant: &TenantId, token: &str, body: &[u8]) -> Res
     let signed = async |secret: &PlaidSecret| {
         match app.plaid_signatures.verify(&app.plaid, secret, token, body, timeout).await {
             Ok(()) => Ok(true),
-            Err(SignatureError::Refused(why)) => {
+            Err(Refused::NotGenuine(why)) => {
                 tracing::warn!(why, "the signature is refused");
                 Ok(false)
             }
             // The delivery is wanted again.
-            Err(SignatureError::Unavailable(trouble)) => Err(Problem::again(Stop::Gateway(trouble.as_str()))),
+            Err(Refused::Unavailable(trouble)) => Err(Problem::again(Stop::Gateway(trouble.as_str()))),
         }
     };
     let of_plaid = |keys: Keys| match keys {
@@ -78,8 +73,5 @@ async fn verified(app: &App, tenant: &TenantId, token: &str, body: &[u8]) -> Res
         _ => Err(unsigned()),
     };
     let secret = of_plaid(app.secrets.keys(tenant, Gateway::Plaid).await.map_err(without)?)?;
-    if signed(&secret).await? {
-        return Ok(secret);
-    }
-    Err(unsigned())
+    if signed(&secret).await? { Ok(secret) } else { Err(unsigned()) }
 }

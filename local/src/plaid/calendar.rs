@@ -1,12 +1,11 @@
-//! The days on which the Federal Reserve settles, and the hours of its days in New York.
-//!
-//! A holiday on a Sunday closes the Monday after it; one on a Saturday closes no other day.
+//! The hours at which banks work on the days of the Federal Reserve, in New York.
 
 use std::time::Duration;
 
-use jiff::civil::{Date, Weekday};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use shared::clock::Time;
+use shared::policy::bank_day;
 
 /// Until when what is sent goes out the same day.
 const STANDARD_CUTOFF: Duration = Duration::from_mins(20 * 60 + 30);
@@ -23,43 +22,9 @@ fn zone() -> TimeZone {
     TimeZone::get("America/New_York").unwrap_or(TimeZone::UTC)
 }
 
-/// Whether banks settle on a date.
-pub(super) fn is_open(date: Date) -> bool {
-    let weekend = matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday);
-    let is = |month: i8, nth: i8, weekday: Weekday| {
-        date.month() == month && date.nth_weekday_of_month(nth, weekday).is_ok_and(|holiday| holiday == date)
-    };
-    let moving = is(1, 3, Weekday::Monday)
-        || is(2, 3, Weekday::Monday)
-        || is(5, -1, Weekday::Monday)
-        || is(9, 1, Weekday::Monday)
-        || is(10, 2, Weekday::Monday)
-        || is(11, 4, Weekday::Thursday);
-    let observed = date.weekday() == Weekday::Monday && date.yesterday().is_ok_and(is_fixed_holiday);
-    !(weekend || moving || is_fixed_holiday(date) || observed)
-}
-
-fn is_fixed_holiday(date: Date) -> bool {
-    matches!((date.month(), date.day()), (1, 1) | (6, 19) | (7, 4) | (11, 11) | (12, 25))
-}
-
 /// The business day that is so many after a date.
 pub(super) fn days_after(date: Date, days: u32) -> Date {
-    let mut day = date;
-    for _ in 0..days {
-        day = open_from(day.tomorrow().unwrap_or(day));
-    }
-    day
-}
-
-/// The date, or the first business day after it.
-fn open_from(date: Date) -> Date {
-    let mut day = date;
-    while !is_open(day) {
-        let Ok(next) = day.tomorrow() else { break };
-        day = next;
-    }
-    day
+    (0..days).fold(date, |day, _| bank_day::after(day))
 }
 
 /// The date in New York.
@@ -80,7 +45,7 @@ pub(super) fn sending(network: &str, now: Time) -> Time {
         "wire" => WIRE_CUTOFF,
         _ => STANDARD_CUTOFF,
     };
-    let today = open_from(date(now));
+    let today = bank_day::on_or_after(date(now));
     let time = at(today, cutoff);
     if time > now { time } else { at(days_after(today, 1), cutoff) }
 }
@@ -89,7 +54,7 @@ pub(super) fn sending(network: &str, now: Time) -> Time {
 pub(super) fn settling(network: &str, posted: Time) -> Time {
     let time = match network {
         "rtp" => posted,
-        "same-day-ach" | "wire" => at(open_from(date(posted)), EVENING),
+        "same-day-ach" | "wire" => at(bank_day::on_or_after(date(posted)), EVENING),
         _ => at(days_after(date(posted), 1), MORNING),
     };
     time.max(posted)
@@ -98,36 +63,6 @@ pub(super) fn settling(network: &str, posted: Time) -> Time {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn day(text: &str) -> Date {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn banks_are_closed_on_the_holidays_of_their_calendar_and_open_on_the_friday_before_one() {
-        let closed = [
-            "2026-01-01",
-            "2026-01-19",
-            "2026-02-16",
-            "2026-05-25",
-            "2026-06-19",
-            "2026-09-07",
-            "2026-10-12",
-            "2026-11-11",
-            "2026-11-26",
-            "2026-12-25",
-            "2027-07-05",
-            "2028-11-23",
-            "2026-01-17",
-            "2026-01-18",
-        ];
-        for date in closed {
-            assert!(!is_open(day(date)), "{date}");
-        }
-        for date in ["2026-07-03", "2027-06-18", "2027-12-24", "2026-01-20", "2028-11-10"] {
-            assert!(is_open(day(date)), "{date}");
-        }
-    }
 
     #[test]
     fn what_misses_its_cutoff_goes_out_on_the_next_business_day() {

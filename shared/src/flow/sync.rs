@@ -159,7 +159,7 @@ async fn apply(app: &App, invocation: &Invocation, secret: &Arc<PlaidSecret>, ev
             Some(refund) => (Labels::default(), Hint::Refunds(Refunded::One(Box::new(refund)))),
             None => return Ok(()),
         },
-        None => match app.plaid.transfer_shown(secret, transfer, time()?).await.map_err(unanswered)? {
+        None => match app.plaid.shown(secret, transfer, time()?).await.map_err(unanswered)? {
             Some((labels, answer)) => (labels, Hint::Payment(Box::new(answer))),
             None => return Ok(()),
         },

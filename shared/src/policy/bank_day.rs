@@ -3,7 +3,6 @@
 //! Closed are Saturdays, Sundays and eleven holidays. One that falls on a Sunday is kept on Monday; one that falls on a
 //! Saturday is not kept on another day (frbservices.org, holiday schedules).
 
-use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
@@ -78,15 +77,15 @@ fn is_fixed(date: Date) -> bool {
 
 /// Holidays on a weekday: Martin Luther King, Washington, Memorial Day, Labor Day, Columbus, Thanksgiving.
 fn is_floating(date: Date) -> bool {
-    let nth = (date.day() + 6) / 7;
-    match (date.month(), date.weekday()) {
-        (1 | 2, Weekday::Monday) => nth == 3,
-        (5, Weekday::Monday) => date.checked_add(7.days()).is_ok_and(|next| next.month() == 6),
-        (9, Weekday::Monday) => nth == 1,
-        (10, Weekday::Monday) => nth == 2,
-        (11, Weekday::Thursday) => nth == 4,
-        _ => false,
-    }
+    let is = |month, nth, weekday| {
+        date.month() == month && date.nth_weekday_of_month(nth, weekday).is_ok_and(|holiday| holiday == date)
+    };
+    is(1, 3, Weekday::Monday)
+        || is(2, 3, Weekday::Monday)
+        || is(5, -1, Weekday::Monday)
+        || is(9, 1, Weekday::Monday)
+        || is(10, 2, Weekday::Monday)
+        || is(11, 4, Weekday::Thursday)
 }
 
 #[cfg(test)]

@@ -1,125 +1,135 @@
-//! TEMP skeleton
-use super::{Answer, Found, KnownMethod, Labels, MethodError, SeenRefund, Trouble};
-use crate::clock::Time;
+//! Plaid Transfer: bank debits of customers and credits to vendors over ACH, and refunds of debits
+//! (plaid.com/docs/api/products/transfer).
+//!
+//! `transport` sends, `object` reads what comes back, `classify` says what it means, `amount` knows what ACH carries,
+//! `transfer` and `refund` move money, `ledger` says what there is to move, `method` reads linked accounts, `event` and
+//! `signature` read the log of events and check the webhooks that point at it.
+//!
+//! A payment takes two requests. The first asks for leave, an authorization, and moves nothing; its id is kept before
+//! the second makes the transfer under it. That id is what a transfer is found by.
+
+pub mod amount;
+mod classify;
+pub mod event;
+mod ledger;
+mod method;
+mod object;
+mod refund;
+pub mod signature;
+#[cfg(test)]
+mod stub;
+mod transfer;
+mod transport;
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+pub use self::event::{Events, PlaidEvent};
+use self::object::Transferred;
+pub use self::transport::Plaid;
+use super::{Answer, Found, Labels, Trouble};
 use crate::model::movement::Movement;
-use crate::model::payment::Payment;
-use crate::model::refund::Refund;
-use crate::money::Money;
-use crate::secrets::{BankAccess, PlaidSecret};
-use std::time::Duration;
+use crate::secrets::PlaidSecret;
+
+/// The API version that requests are written for, and sent with.
 pub const API_VERSION: &str = "2020-09-14";
+
+/// What came of asking for leave to make a transfer.
 #[derive(Clone, Debug)]
-pub struct Plaid {}
 pub enum Leave {
+    /// Plaid's id of the authorization.
     Granted(String),
+    /// There is none, and nothing has moved.
     Answer(Answer),
 }
-pub struct Events {
-    pub events: Vec<PlaidEvent>,
-    pub has_more: bool,
-}
-pub struct PlaidEvent {
-    pub id: u64,
-    pub kind: String,
-    pub at: Time,
-    pub transfer: Option<String>,
-    pub refund: Option<String>,
-}
-pub mod amount {
-    use super::*;
-    #[derive(Debug, thiserror::Error)]
-    #[error("x")]
-    pub struct E;
-    pub fn to_wire(_: Money) -> Result<String, E> {
-        todo!()
-    }
-}
-pub mod event {
-    pub fn is_worth_a_look(_: &str) -> bool {
-        todo!()
-    }
-}
-pub mod signature {
-    use super::*;
-    #[derive(Clone, Debug)]
-    pub struct Verifier {}
-    #[derive(Debug, thiserror::Error)]
-    pub enum Refused {
-        #[error("x")]
-        NotGenuine,
-        #[error("y")]
-        NoKey,
-    }
-    impl Verifier {
-        pub fn new(_: crate::clock::Clock) -> Self {
-            Self {}
-        }
-        pub fn at(&self, _: crate::clock::Clock) -> Self {
-            Self {}
-        }
-        pub async fn verify(&self, _: &Plaid, _: &PlaidSecret, _: &str, _: &[u8], _: Duration) -> Result<(), Refused> {
-            todo!()
-        }
-    }
-}
+
 impl Plaid {
-    pub async fn transfer_shown(
+    /// Looks a payment or refund up: by Plaid's id where it is known, else a payment by its authorization. Without one
+    /// no transfer was ever asked for, and a refund can't be found at all: only sent again.
+    pub async fn find(&self, secret: &PlaidSecret, movement: Movement<'_>, timeout: Duration) -> Found {
+        let authorization = match movement {
+            Movement::Payment(payment) => payment.authorization.as_ref(),
+            Movement::Refund(_) => None,
+        };
+        match (movement.reference(), authorization) {
+            (Some(reference), _) => self.read(secret, movement, reference, timeout).await,
+            (None, Some(authorization)) => {
+                self.read_transfer(secret, "authorization_id", &authorization.id, timeout).await
+            }
+            (None, None) => Found::Nothing,
+        }
+    }
+
+    /// Reads one object: a transfer or a refund.
+    pub async fn read(
         &self,
-        _: &PlaidSecret,
-        _: &str,
-        _: Duration,
+        secret: &PlaidSecret,
+        movement: Movement<'_>,
+        reference: &str,
+        timeout: Duration,
+    ) -> Found {
+        match movement {
+            Movement::Payment(_) => self.read_transfer(secret, "transfer_id", reference, timeout).await,
+            Movement::Refund(_) => self.read_refund(secret, reference, timeout).await,
+        }
+    }
+
+    /// Cancels what has not gone to the network yet. What counts is the object afterwards.
+    pub async fn cancel(
+        &self,
+        secret: &PlaidSecret,
+        movement: Movement<'_>,
+        reference: &str,
+        timeout: Duration,
+    ) -> Found {
+        let (path, body) = match movement {
+            Movement::Payment(_) => ("/transfer/cancel", json!({ "transfer_id": reference })),
+            Movement::Refund(_) => ("/transfer/refund/cancel", json!({ "refund_id": reference })),
+        };
+        let started = Instant::now();
+        match self.post(secret, path, &body, timeout).await {
+            Ok(reply) if reply.is_success() || classify::trouble(&reply) == Trouble::Rejected => {
+                self.read(secret, movement, reference, timeout.saturating_sub(started.elapsed())).await
+            }
+            Ok(reply) => Found::Unanswered(classify::trouble(&reply)),
+            Err(trouble) => Found::Unanswered(trouble),
+        }
+    }
+
+    /// The ids of ours that a transfer carries; `None`: Plaid does not know it.
+    ///
+    /// # Errors
+    /// Why Plaid did not say.
+    pub async fn labels(
+        &self,
+        secret: &PlaidSecret,
+        transfer: &str,
+        timeout: Duration,
+    ) -> Result<Option<Labels>, Trouble> {
+        Ok(self.shown(secret, transfer, timeout).await?.map(|(labels, _)| labels))
+    }
+
+    /// A transfer as it is now, with the ids of ours that it carries; `None`: Plaid does not know it.
+    ///
+    /// # Errors
+    /// Why Plaid did not say.
+    pub async fn shown(
+        &self,
+        secret: &PlaidSecret,
+        transfer: &str,
+        timeout: Duration,
     ) -> Result<Option<(Labels, Answer)>, Trouble> {
-        todo!()
-    }
-    pub async fn refund_shown(&self, _: &PlaidSecret, _: &str, _: Duration) -> Result<Option<SeenRefund>, Trouble> {
-        todo!()
-    }
-    pub fn new(_: reqwest::Client, _: &str) -> Self {
-        Self {}
-    }
-    pub async fn authorize(&self, _: &PlaidSecret, _: &BankAccess, _: &Payment, _: Duration) -> Leave {
-        todo!()
-    }
-    pub async fn transfer(&self, _: &PlaidSecret, _: &BankAccess, _: &Payment, _: &str, _: Duration) -> Answer {
-        todo!()
-    }
-    pub async fn refund(&self, _: &PlaidSecret, _: &Refund, _: Duration) -> Answer {
-        todo!()
-    }
-    pub async fn find(&self, _: &PlaidSecret, _: Movement<'_>, _: Duration) -> Found {
-        todo!()
-    }
-    pub async fn read(&self, _: &PlaidSecret, _: Movement<'_>, _: &str, _: Duration) -> Found {
-        todo!()
-    }
-    pub async fn cancel(&self, _: &PlaidSecret, _: Movement<'_>, _: &str, _: Duration) -> Found {
-        todo!()
-    }
-    pub async fn labels(&self, _: &PlaidSecret, _: &str, _: Duration) -> Result<Option<Labels>, Trouble> {
-        todo!()
-    }
-    pub async fn refunds(&self, _: &PlaidSecret, _: &str, _: Duration) -> Result<Vec<SeenRefund>, Trouble> {
-        todo!()
-    }
-    pub async fn available(&self, _: &PlaidSecret, _: Option<&str>, _: Duration) -> Result<i64, Trouble> {
-        todo!()
-    }
-    pub async fn events(&self, _: &PlaidSecret, _: u64, _: Duration) -> Result<Events, Trouble> {
-        todo!()
-    }
-    pub async fn exchange(&self, _: &PlaidSecret, _: &str, _: Duration) -> Result<(BankAccess, String), MethodError> {
-        todo!()
-    }
-    pub async fn account(&self, _: &PlaidSecret, _: &BankAccess, _: Duration) -> Result<KnownMethod, MethodError> {
-        todo!()
-    }
-    pub async fn read_method(
-        &self,
-        _: &PlaidSecret,
-        _: &BankAccess,
-        _: &str,
-        _: Duration,
-    ) -> Result<KnownMethod, MethodError> {
-        todo!()
+        let reply = self.post(secret, "/transfer/get", &json!({ "transfer_id": transfer }), timeout).await?;
+        if classify::is_missing(&reply) {
+            return Ok(None);
+        }
+        let Transferred { transfer } = reply.object().ok_or_else(|| classify::trouble(&reply))?;
+        let answer = classify::transfer(&transfer);
+        let object::Metadata { tenant_id, invoice_id, payment_id } = transfer.metadata;
+        Ok(Some((Labels { tenant_id, invoice_id, payment_id, refund_id: None }, answer)))
     }
 }
+
+#[cfg(test)]
+mod tests;

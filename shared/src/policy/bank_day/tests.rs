@@ -1,3 +1,5 @@
+use jiff::ToSpan;
+
 use super::*;
 
 fn date(text: &str) -> Date {
