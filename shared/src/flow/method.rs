@@ -108,12 +108,16 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         let is_default = default.as_ref().is_some_and(|default| default.id == id);
         let revived = method.status == MethodStatus::Inactive;
         let seen = (found.brand.clone(), found.last4.clone(), found.exp_month, found.exp_year);
-        let renewed = seen != (method.brand.clone(), method.last4.clone(), method.exp_month, method.exp_year);
+        // Another consent is renewal too: the one before may have ended with a return.
+        let is_consented = found.mandate.is_some() && found.mandate != method.mandate;
+        let known = (method.brand.clone(), method.last4.clone(), method.exp_month, method.exp_year);
+        let renewed = is_consented || seen != known;
         // Choosing what is the default already is a choice as well: promises that wait for one go on with it.
         if stored.is_some() && !revived && !renewed && !order.default && (is_default || !becomes_default) {
             return Ok(Listed { method, default: is_default });
         }
         (method.brand, method.last4, method.exp_month, method.exp_year) = seen;
+        method.mandate = found.mandate.clone().or(method.mandate);
         if revived {
             method.status = MethodStatus::Active;
         }
@@ -288,12 +292,12 @@ async fn at_stripe(
 ) -> Result<(KnownMethod, String), MethodError> {
     let stripe = &app.stripe;
     let time = || invocation.gateway_time(app).ok_or(MethodError::Gateway(Trouble::Unreachable));
-    let reference = if order.reference.starts_with("seti_") {
-        stripe.set_up_method(secret, &order.reference, time()?).await?.0
+    let (reference, mandate) = if order.reference.starts_with("seti_") {
+        stripe.set_up_method(secret, &order.reference, time()?).await?
     } else {
-        order.reference.clone()
+        (order.reference.clone(), None)
     };
-    let found = stripe.read_method(secret, &reference, time()?).await?;
+    let found = KnownMethod { mandate, ..stripe.read_method(secret, &reference, time()?).await? };
     match (found.customer.clone(), recorded) {
         (Some(customer), Some(own)) if customer == own => Ok((found, customer)),
         (Some(customer), _) => {
