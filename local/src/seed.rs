@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Client, NoAnswer};
+use crate::plaid::{Account, Seeded};
 use crate::stack::Stack;
 use crate::token::{self, TokenError};
 
@@ -17,13 +18,20 @@ pub const SECRET_KEY: &str = "sk_test_acme_local_stack";
 pub const WEBHOOK_SECRET: &str = "whsec_acme_local_stack";
 
 /// The last thing that is seeded.
-const LAST: &str = "INV-2025-004";
+const LAST: &str = "INV-2025-005";
 const ACCOUNT: &str = "acct_acme";
 /// Its PayPal app, and the id of the webhook that tells of it.
 pub(crate) const PAYPAL_CLIENT: &str = "client-acme-local-stack";
 pub(crate) const PAYPAL_SECRET: &str = "secret-acme-local-stack";
 const PAYPAL_WEBHOOK: &str = "WH-ACME-LOCAL-STACK";
 const VENDOR_ACCOUNT: &str = "acct_officesupplies";
+/// Its client at Plaid.
+pub(crate) const PLAID_CLIENT: &str = "plaid-acme-local-stack";
+const PLAID_SECRET: &str = "plaid-secret-acme-local-stack";
+/// What Link has given for a vendor's bank account.
+const VENDOR_TOKEN: &str = "public-sandbox-northwind-local-stack";
+/// What the balances at Stripe and at Plaid begin with: 10,000.00 USD each.
+const BALANCE: i64 = 1_000_000;
 
 /// Why the seeds did not take.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +77,7 @@ pub fn operator(stack: &Stack, tenant: &str) -> Result<Client, TokenError> {
     ))
 }
 
-/// Sets up `acme`: settings, members, accounts at Stripe and PayPal, cards, approved invoices.
+/// Sets up `acme`: settings, members, accounts at Stripe, PayPal and Plaid, cards and bank accounts, approved invoices.
 ///
 /// # Errors
 /// [`SeedError`].
@@ -91,6 +99,10 @@ pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
     let url = format!("{}/webhooks/paypal/{TENANT}", stack.urls.api);
     stack.paypal.add_webhook(PAYPAL_CLIENT, &url, PAYPAL_WEBHOOK);
 
+    stack.plaid.add_client(PLAID_CLIENT, PLAID_SECRET);
+    stack.secrets.add("passerelle/acme/plaid", &json!({ "client_id": PLAID_CLIENT, "secret": PLAID_SECRET }))?;
+    stack.plaid.add_webhook_endpoint(PLAID_CLIENT, &format!("{}/webhooks/plaid/{TENANT}", stack.urls.api));
+
     // What was seeded before is its owners' by now, even what they changed or removed.
     let kept = client(stack, TENANT, ADMIN)?.get(&format!("/invoices/{LAST}")).await?;
     if kept.body.get("status").is_some_and(|status| status != "draft") && kept.status == 200 {
@@ -99,7 +111,8 @@ pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
 
     let operator = operator(stack, TENANT)?;
     let settings = json!({ "name": "Acme Corporation", "timezone": "America/New_York",
-                           "gateways": { "stripe": { "enabled": true }, "paypal": { "enabled": true } } });
+                           "gateways": { "stripe": { "enabled": true }, "paypal": { "enabled": true },
+                                         "ach": { "enabled": true, "provider": "stripe", "plaid": { "ach_class": "ccd" } } } });
     let admin = json!({ "roles": ["admin"], "approval_limits": { "*": null } });
     // On data that was kept, the tenant has admins of its own and the operator no say.
     let made = operator.put("/tenant", &settings).await?;
@@ -121,6 +134,10 @@ pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
     ] {
         ok("POST /payment-methods", admin.post("/payment-methods", &card).await?)?;
     }
+    stack.stripe.set_balance(ACCOUNT, "usd", BALANCE);
+    let account = json!({ "gateway": "stripe", "reference": consent(stack).await?, "customer_id": "globex" });
+    ok("POST /payment-methods", admin.post("/payment-methods", &account).await?)?;
+    let carrier = linked(stack, &admin).await?;
 
     let clerk = client(stack, TENANT, "clerk")?;
     let vendor =
@@ -132,7 +149,8 @@ pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
         json!({ "invoice_id": "INV-2025-001", "kind": "payable", "counterparty": vendor, "amount": 50_000, "currency": "USD" }),
         json!({ "invoice_id": "INV-2025-002", "kind": "receivable", "counterparty": customer, "amount": 125_000, "currency": "USD" }),
         json!({ "invoice_id": "INV-2025-003", "kind": "receivable", "counterparty": customer, "amount": 9_900, "currency": "EUR" }),
-        json!({ "invoice_id": LAST, "kind": "payable", "counterparty": caterer, "amount": 32_000, "currency": "USD" }),
+        json!({ "invoice_id": "INV-2025-004", "kind": "payable", "counterparty": caterer, "amount": 32_000, "currency": "USD" }),
+        json!({ "invoice_id": LAST, "kind": "payable", "counterparty": carrier, "amount": 84_000, "currency": "USD" }),
     ] {
         let made = ok("POST /invoices", clerk.post("/invoices", &invoice).await?)?;
         if made.body.get("status") == Some(&json!("draft")) {
@@ -141,6 +159,38 @@ pub async fn acme(stack: &Stack) -> Result<(), SeedError> {
         }
     }
     Ok(())
+}
+
+/// A customer lets us debit their bank account, in the browser; the finished setup.
+async fn consent(stack: &Stack) -> Result<String, SeedError> {
+    let form = [
+        ("confirm", "true"),
+        ("payment_method", "pm_usBankAccount_success"),
+        ("payment_method_types[0]", "us_bank_account"),
+        ("mandate_data[customer_acceptance][type]", "offline"),
+    ];
+    let request = stack.http.post(format!("{}/v1/setup_intents", stack.urls.stripe)).bearer_auth(SECRET_KEY);
+    let unanswered = |error: reqwest::Error| SeedError::Refused {
+        what: "POST /v1/setup_intents".to_owned(),
+        status: 0,
+        body: json!(error.to_string()),
+    };
+    let setup: Value = request.form(&form).send().await.map_err(unanswered)?.json().await.map_err(unanswered)?;
+    Ok(setup.get("id").and_then(Value::as_str).unwrap_or_default().to_owned())
+}
+
+/// A vendor who has linked a bank account with Plaid's Link, as an invoice names them.
+async fn linked(stack: &Stack, admin: &Client) -> Result<Value, SeedError> {
+    let tokens = Seeded {
+        item: "item-northwind-local-stack".to_owned(),
+        access_token: "access-sandbox-northwind-local-stack".to_owned(),
+        public_token: VENDOR_TOKEN.to_owned(),
+    };
+    stack.plaid.seed_item(PLAID_CLIENT, &tokens, vec![Account::checking("account-northwind-local-stack", 0)]);
+    stack.plaid.set_ledger(PLAID_CLIENT, BALANCE);
+    let link = json!({ "gateway": "plaid", "reference": VENDOR_TOKEN, "vendor_id": "northwind" });
+    let method = ok("POST /payment-methods", admin.post("/payment-methods", &link).await?)?;
+    Ok(json!({ "name": "Northwind Freight", "vendor_id": "northwind", "plaid_method_id": method.body.get("id") }))
 }
 
 fn ok(what: &str, answer: Answer) -> Result<Answer, SeedError> {

@@ -1,8 +1,9 @@
-//! The demo: invoices are paid by card, on a date and by PayPal, and money goes back. Everything that can be seen of it is
+//! The demo: invoices are paid by card, by bank on a date, by PayPal and over Plaid, and money goes back. Everything that can be seen of it is
 //! shown, and checked.
 
 mod card;
 mod paypal;
+mod plaid;
 mod promise;
 mod show;
 
@@ -41,15 +42,17 @@ pub async fn run(stack: &Stack) -> Result<(), DemoError> {
     promise::is_kept(&cast).await?;
     let by_paypal = paypal::charges_a_customer(&cast).await?;
     paypal::pays_a_vendor(&cast).await?;
+    plaid::pays_a_vendor(&cast).await?;
     paypal::gives_money_back(&cast, &by_card, &by_paypal).await?;
 
-    heading("The audit trails of all four invoices");
-    for number in 1..=4 {
+    heading("The audit trails of all five invoices");
+    for number in 1..=5 {
         let trail = cast.clerk.trail(&format!("INV-2025-00{number}")).await?;
         holds(is(&trail, "intact", &json!(true)), "its chain is intact")?;
     }
     card::is_in_stripes_books(stack, &by_card)?;
     paypal::is_in_paypals_books(stack)?;
+    plaid::is_in_plaids_books(stack)?;
     show::end();
     Ok(())
 }

@@ -22,6 +22,7 @@ pub(super) const CONFIRMATION: &[&str] = &[
     "status",
     "paid_at",
     "payment_method",
+    "expected_settlement_date",
     "confirmation_number",
     "approved_by",
 ];
