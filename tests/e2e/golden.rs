@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use shared::model::transition;
+use shared::model::{return_code, transition};
 use shared::policy::next;
 use shared::policy::refusal::Code;
 use shared::policy::roles;
@@ -25,6 +25,11 @@ fn the_policy_for_failures_is_the_one_that_was_agreed() {
 }
 
 #[test]
+fn what_follows_from_a_banks_return_is_what_was_agreed() {
+    insta::assert_snapshot!("return_codes", return_code::table());
+}
+
+#[test]
 fn the_role_matrix_is_the_one_that_was_agreed() {
     insta::assert_snapshot!("role_matrix", roles::table());
 }
@@ -40,7 +45,7 @@ fn the_codes_and_their_statuses_are_those_that_clients_know() {
 
 #[test]
 fn architecture_md_prints_the_tables_from_the_code() {
-    for table in [transition::payment_table(), transition::refund_table(), next::table(), roles::table()] {
+    for table in [transition::payment_table(), transition::refund_table(), next::table(), roles::table(), return_code::table()] {
         assert!(
             ARCHITECTURE.contains(table.trim()),
             "ARCHITECTURE.md lacks this table as the code prints it:\n{table}"
