@@ -281,3 +281,6 @@ pub const PLAID_KEY_FETCHES: usize = 5;
 
 /// How long a key that was none is not asked for again.
 pub const PLAID_KEY_PAUSE: Duration = Duration::from_mins(1);
+
+/// How long one sweep asks for the events of one tenant.
+pub const SYNC_TIME: Duration = Duration::from_mins(1);

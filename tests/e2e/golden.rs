@@ -45,7 +45,9 @@ fn the_codes_and_their_statuses_are_those_that_clients_know() {
 
 #[test]
 fn architecture_md_prints_the_tables_from_the_code() {
-    for table in [transition::payment_table(), transition::refund_table(), next::table(), roles::table(), return_code::table()] {
+    for table in
+        [transition::payment_table(), transition::refund_table(), next::table(), roles::table(), return_code::table()]
+    {
         assert!(
             ARCHITECTURE.contains(table.trim()),
             "ARCHITECTURE.md lacks this table as the code prints it:\n{table}"

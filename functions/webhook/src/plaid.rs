@@ -73,5 +73,16 @@ async fn verified(app: &App, tenant: &TenantId, token: &str, body: &[u8]) -> Res
         _ => Err(unsigned()),
     };
     let secret = of_plaid(app.secrets.keys(tenant, Gateway::Plaid).await.map_err(without)?)?;
-    if signed(&secret).await? { Ok(secret) } else { Err(unsigned()) }
+    match signed(&secret).await {
+        Ok(true) => Ok(secret),
+        Ok(false) => Err(unsigned()),
+        // Plaid's key is asked for with ours, which may have been rotated since it was cached.
+        Err(problem) => {
+            let fresh = of_plaid(app.secrets.keys_anew(tenant, Gateway::Plaid).await.map_err(without)?)?;
+            if Arc::ptr_eq(&fresh, &secret) {
+                return Err(problem);
+            }
+            if signed(&fresh).await? { Ok(fresh) } else { Err(unsigned()) }
+        }
+    }
 }

@@ -22,7 +22,7 @@ use crate::clock::Time;
 use crate::id::{AlertId, UserId};
 use crate::model::alert::{Alert, AlertKind};
 use crate::model::audit::Audited;
-use crate::model::invoice::Invoice;
+use crate::model::invoice::{Invoice, Kind};
 use crate::model::method::{Method, Owner};
 use crate::model::payment::{Gateway, PaymentMethod, PaymentStatus};
 use crate::model::schedule::{Schedule, ScheduleStatus};
@@ -143,8 +143,13 @@ async fn wait_for_bank_day(
     Ok(Executed::Rescheduled)
 }
 
-/// One whose method was no good goes on only with a default that was set since. (Naming another ends the wait.)
+/// One whose method was no good goes on only with a default that was set since. (Naming another ends the wait.) A
+/// vendor's bank account is no default: it goes on when it can be used again.
 fn is_worth_trying(ready: &Ready) -> bool {
+    let to_vendor = ready.invoice.as_ref().is_some_and(|invoice| invoice.kind == Kind::Payable);
+    if to_vendor && ready.gateway() == Gateway::Plaid {
+        return true;
+    }
     let since = ready.method.as_ref().and_then(|method| method.default_since);
     ready.schedule.waits_since.is_none_or(|waits| since.is_some_and(|since| since > waits))
 }

@@ -139,8 +139,13 @@ async fn transfer(app: &App, secret: &StripeSecret, payment: &Payment, timeout: 
 /// A transfer at Plaid: under the authorization that is in the books, else the leave for one. A credit is paid from the
 /// ledger, which is looked at before.
 async fn plaid_payment(app: &App, secret: &PlaidSecret, payment: &Payment, timeout: Duration) -> Answer {
+    let began = app.clock.now();
     let access = match bank(app, payment).await {
         Ok(access) => access,
+        Err(answer) => return *answer,
+    };
+    let timeout = match in_time(app, began, timeout) {
+        Ok(rest) => rest,
         Err(answer) => return *answer,
     };
     if let Some(authorization) = &payment.authorization {
@@ -173,19 +178,22 @@ fn covered(
     timeout: Duration,
 ) -> Result<Duration, Box<Answer>> {
     match available {
-        Ok(available) if available >= payment.amount => {
-            let rest = timeout.saturating_sub(app.clock.now().since(began));
-            if rest >= bounds::GATEWAY_TIMEOUT_MIN.min(timeout) {
-                return Ok(rest);
-            }
-            Err(Box::new(Answer::without_object(Outcome::NotSent(Trouble::Unreachable), true)))
-        }
+        Ok(available) if available >= payment.amount => in_time(app, began, timeout),
         Ok(_) => {
             let failure = Failure::new(FailureCode::InsufficientFunds, Some("balance_insufficient".to_owned()));
             Err(Box::new(Answer::without_object(Outcome::Declined(failure), false)))
         }
         Err(trouble) => Err(Box::new(Answer { outcome: Outcome::NotSent(trouble), ..Answer::of_trouble(trouble) })),
     }
+}
+
+/// What is left of the time for a send; too little is not begun with.
+fn in_time(app: &App, began: Time, timeout: Duration) -> Result<Duration, Box<Answer>> {
+    let rest = timeout.saturating_sub(app.clock.now().since(began));
+    if rest >= bounds::GATEWAY_TIMEOUT_MIN.min(timeout) {
+        return Ok(rest);
+    }
+    Err(Box::new(Answer::without_object(Outcome::NotSent(Trouble::Unreachable), true)))
 }
 
 /// What opens the bank account that takes part in a payment; else why nothing was sent.

@@ -10,12 +10,13 @@ use super::{Invocation, Stop, require};
 use crate::app::App;
 use crate::bounds;
 use crate::gateway::paypal::method::Holder;
-use crate::gateway::{KnownMethod, MethodError, Trouble};
+use crate::gateway::{KnownMethod, MethodError, Trouble, stripe};
 use crate::id::MethodId;
 use crate::model::alert::AlertKind;
 use crate::model::audit::{Audited, GENESIS};
 use crate::model::method::{Method, MethodStatus, Owner};
-use crate::model::payment::{Gateway, Payment, PaymentStatus};
+use crate::model::payment::{Failure, Gateway, Payment, PaymentStatus};
+use crate::model::return_code::{self, ReturnClass};
 use crate::model::transition::Case;
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::roles::Permission;
@@ -71,6 +72,9 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
     let replaced = found.attached_here && recorded.as_ref() != Some(&customer);
 
     let id = MethodId::of(tenant, order.gateway.as_str(), &found.reference);
+    if let Some(stored) = app.store.get::<Method>(&Key::method(tenant, &id)).await? {
+        addable(&stored, &order.owner)?;
+    }
     // Before the method is in the books: it is of no use without.
     if let Some(access) = &access {
         app.secrets.keep_bank(tenant, &id, access).await?;
@@ -99,10 +103,7 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
             version: 0,
             audit_head: GENESIS.to_owned(),
         });
-        if method.owner != order.owner {
-            let detail = format!("The method is {} already and belongs to {}.", method.id, method.owner);
-            return Err(Stop::refused(Refusal::field(Code::ReferenceInvalid, "reference", detail)));
-        }
+        addable(&method, &order.owner)?;
         let default = default_of(app, &method).await?;
         let becomes_default = order.default || default.is_none();
         let is_default = default.as_ref().is_some_and(|default| default.id == id);
@@ -152,6 +153,29 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         }
     }
     Err(Stop::Busy)
+}
+
+/// What a failure says of the bank account. Stripe refuses at once what it knows from a return before: that is no
+/// presentment, and the account is no better for it.
+fn class_of(payment: &Payment, failure: &Failure) -> Option<ReturnClass> {
+    let known_before = || {
+        let word = failure.gateway_code.as_deref().filter(|_| payment.is_debit())?;
+        stripe::bank_return(word).map(return_code::class)
+    };
+    failure.returned.or_else(known_before)
+}
+
+/// Whether a method that is there may be added again.
+fn addable(method: &Method, owner: &Owner) -> Result<(), Stop> {
+    if method.owner != *owner {
+        let detail = format!("The method is {} already and belongs to {}.", method.id, method.owner);
+        return Err(Stop::refused(Refusal::field(Code::ReferenceInvalid, "reference", detail)));
+    }
+    if method.status == MethodStatus::Blocked {
+        let detail = format!("{} is blocked: its owner did not authorize a debit. Add another method.", method.id);
+        return Err(Stop::refused(Refusal::field(Code::PaymentMethodBlocked, "reference", detail)));
+    }
+    Ok(())
 }
 
 /// The method as the gateway has it.
@@ -240,7 +264,7 @@ impl Retirement {
         let payment = &after.payment;
         let has_ended = payment.status != before.payment.status
             && matches!(payment.status, PaymentStatus::Failed | PaymentStatus::Returned);
-        let status = payment.failure.as_ref().and_then(|failure| failure.returned?.method());
+        let status = payment.failure.as_ref().and_then(|failure| class_of(payment, failure)?.method());
         let (Some(status), Some(id), None, true) = (status, &payment.payment_method_id, &after.refund, has_ended)
         else {
             return Ok(None);

@@ -22,7 +22,7 @@ use crate::id::{RefundId, TenantId, UserId};
 use crate::model::alert::RunAction;
 use crate::model::audit::Actor;
 use crate::model::movement::Movement;
-use crate::model::payment::{Gateway, Payment};
+use crate::model::payment::{Gateway, Payment, PaymentStatus};
 use crate::model::refund::Refund;
 use crate::model::schedule::Next;
 use crate::model::transition::{self, Case, Report};
@@ -93,7 +93,7 @@ pub async fn recover(
         // It is what it was, and is answered so.
         Err(trouble) => return Box::pin(note(app, invocation, case, trouble, pace)).await,
     };
-    if is_found_by_sending(case.movement()) && may_send_again(app, case.movement()) {
+    if is_found_by_sending(case.movement()) && may_send_again(app, &case) {
         return Box::pin(send_again(app, invocation, case, keys, pace)).await;
     }
     // Nothing of it can be captured before its order is in our books.
@@ -108,7 +108,7 @@ pub async fn recover(
             let case = settle(app, invocation, case, &finding, pace).await?;
             Ok(Recovered::as_it_is(case))
         }
-        Found::Object(answer) if goes_on_by_us(case.movement(), &answer) && may_send_again(app, case.movement()) => {
+        Found::Object(answer) if goes_on_by_us(case.movement(), &answer) && may_send_again(app, &case) => {
             Box::pin(send_again(app, invocation, case, keys, pace)).await
         }
         Found::Object(answer) => Box::pin(found_object(app, invocation, case, answer, &keys, pace)).await,
@@ -117,7 +117,7 @@ pub async fn recover(
             let answer = Answer::without_object(Outcome::Canceled, false);
             Box::pin(found_object(app, invocation, case, answer, &keys, pace)).await
         }
-        Found::Nothing if may_send_again(app, case.movement()) && !case.movement().waits_for_customer() => {
+        Found::Nothing if may_send_again(app, &case) && !case.movement().waits_for_customer() => {
             Box::pin(send_again(app, invocation, case, keys, pace)).await
         }
         Found::Nothing => Box::pin(note(app, invocation, case, Trouble::Lost, pace)).await,
@@ -173,8 +173,14 @@ async fn found_object(
     pace: Pace,
 ) -> Result<Recovered, Stop> {
     let movement = case.movement();
-    let overdue = movement.waits_for_customer() && app.clock.now() >= waits_until(&case.payment);
-    if overdue
+    let now = app.clock.now();
+    let overdue = movement.waits_for_customer() && now >= waits_until(&case.payment);
+    // What was refused as it was confirmed is open there, and could be confirmed yet.
+    let unconfirmed = case.refund.is_none()
+        && case.payment.is_debit()
+        && answer.outcome == Outcome::Unknown(Trouble::Undecided)
+        && retry::failure_is_final(now, movement.progress().send_until);
+    if (overdue || unconfirmed)
         && !matches!(answer.outcome, Outcome::Succeeded | Outcome::Canceled)
         && let Some(timeout) = invocation.gateway_time(app)
         && let Found::Object(after) = keys.cancel(app, movement, answer.clone(), timeout).await
@@ -191,9 +197,12 @@ async fn found_object(
 }
 
 /// Whether what the gateway does not show may be sent again.
-fn may_send_again(app: &App, movement: Movement<'_>) -> bool {
-    let now = app.clock.now();
-    movement.is_unsettled()
+fn may_send_again(app: &App, case: &Case) -> bool {
+    let (now, movement) = (app.clock.now(), case.movement());
+    // What its bank has taken back meanwhile is not given back once more.
+    let is_owed = case.refund.is_none() || case.payment.status != PaymentStatus::Returned;
+    is_owed
+        && movement.is_unsettled()
         && movement.may_be_under_way()
         && movement.reference().is_none()
         && now >= movement.progress().send_until

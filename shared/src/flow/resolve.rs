@@ -12,7 +12,7 @@ use crate::gateway::{Found, Outcome, Trouble};
 use crate::id::UserId;
 use crate::model::alert::RunAction;
 use crate::model::movement::Movement;
-use crate::model::payment::{Payment, PaymentStatus};
+use crate::model::payment::{Gateway, Payment, PaymentStatus};
 use crate::model::refund::{Refund, RefundStatus};
 use crate::model::tenant::{Member, Settings};
 use crate::model::transition::Case;
@@ -177,7 +177,13 @@ async fn said(
     };
     let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
     match keys.read(app, movement, reference, timeout).await {
-        Found::Object(answer) => {
+        Found::Object(mut answer) => {
+            // Plaid's refunds carry no mark: which it is rests on the person's word, on its payment and on its amount.
+            if let (Some(seen), Gateway::Plaid) = (answer.seen.as_mut(), movement.gateway())
+                && is_unclaimed(app, invocation, movement, keys, reference).await?
+            {
+                seen.our_id = Some(movement.id().to_owned());
+            }
             let sent = Sent::found(movement, answer);
             let holds = !sent.mismatch && sent.outcome == Outcome::Succeeded;
             if holds {
@@ -196,6 +202,22 @@ async fn said(
         Found::Nothing => Err(mismatch(reference, movement)),
         Found::Unanswered(_) => Err(not_resolvable(movement, "The gateway does not answer; try again.")),
     }
+}
+
+/// Whether a refund of the payment at the gateway is in no record yet.
+async fn is_unclaimed(
+    app: &App,
+    invocation: &Invocation,
+    movement: Movement<'_>,
+    keys: &Keys,
+    reference: &str,
+) -> Result<bool, Stop> {
+    let Movement::Refund(refund) = movement else { return Ok(false) };
+    let time = || invocation.gateway_time(app);
+    let refunds = keys.refunds(app, &refund.frozen.payment, None, &time).await;
+    let refunds = refunds.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
+    let is_of_payment = refunds.iter().any(|seen| seen.reference == reference);
+    Ok(is_of_payment && app.store.by_reference(movement.tenant_id(), reference).await?.is_none())
 }
 
 fn mismatch(reference: &str, movement: Movement<'_>) -> Stop {

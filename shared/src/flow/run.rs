@@ -216,11 +216,15 @@ impl Executor {
     /// # Errors
     /// The store, when the index can't be read.
     pub async fn recover(&self, run: &Run, summary: &mut Summary) -> Result<(), Stop> {
-        // What is told first needs no look-up.
-        if let Err(error) = sync_due(&self.app, &run.request_id, run.deadline).await {
+        // Side by side: neither is to wait for the other's tenants.
+        let (synced, swept) = tokio::join!(
+            sync_due(&self.app, &run.request_id, run.deadline),
+            sweep(&self.app, &run.request_id, run.deadline)
+        );
+        if let Err(error) = synced {
             tracing::error!(error = error.chain(), "events at Plaid could not be asked for");
         }
-        let swept = sweep(&self.app, &run.request_id, run.deadline).await?;
+        let swept = swept?;
         summary.recovered += swept.recovered;
         summary.remaining += swept.remaining;
         Ok(())
@@ -351,15 +355,17 @@ impl Executor {
 
     /// Whose rate it is: the gateway account's, where there is one.
     async fn account(&self, due: &Due) -> String {
-        let gateway = match due.payment_method {
-            Some(PaymentMethod::Paypal) => Gateway::Paypal,
-            // Which of its providers a bank payment goes over is not known before all is read.
-            Some(PaymentMethod::Ach) => return format!("{}/ach", due.tenant_id),
-            Some(PaymentMethod::Stripe) | None => Gateway::Stripe,
+        let gateways: &[Gateway] = match due.payment_method {
+            Some(PaymentMethod::Paypal) => &[Gateway::Paypal],
+            // Which of its providers a bank payment goes over is not known before all is read: Stripe takes the fewest.
+            Some(PaymentMethod::Ach) => &[Gateway::Stripe, Gateway::Plaid],
+            Some(PaymentMethod::Stripe) | None => &[Gateway::Stripe],
         };
-        match self.app.secrets.keys(&due.tenant_id, gateway).await {
-            Ok(keys) => keys.account().to_owned(),
-            Err(_) => due.tenant_id.to_string(),
+        for gateway in gateways {
+            if let Ok(keys) = self.app.secrets.keys(&due.tenant_id, *gateway).await {
+                return keys.account().to_owned();
+            }
         }
+        due.tenant_id.to_string()
     }
 }

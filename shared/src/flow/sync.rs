@@ -4,6 +4,7 @@
 //! conditional write, past what is applied: one event that can't be applied holds it, and not the events behind. Two who
 //! ask at once do no harm, since the mark of each event is in the transaction of what it brings about.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::receive::{Arrival, receive};
@@ -14,14 +15,16 @@ use crate::clock::Time;
 use crate::gateway::plaid::event::is_worth_a_look;
 use crate::gateway::plaid::{Events, PlaidEvent};
 use crate::gateway::{Hint, Labels, Refunded, Told, Trouble};
-use crate::id::{TenantId, UserId};
+use crate::id::{AlertId, TenantId, UserId};
+use crate::model::alert::{Alert, AlertKind};
 use crate::model::audit::Actor;
 use crate::model::event::Event;
 use crate::model::movement::shard;
 use crate::model::payment::Gateway;
+use crate::policy::failure;
 use crate::secrets::{Keys, PlaidSecret};
 use crate::store::commit::{Commit, CommitError};
-use crate::store::{Cursor, Key};
+use crate::store::{Consistency, Cursor, Key, Position};
 
 /// Makes sure that Plaid's events are asked for as long as a payment that is made now may come back. `known`: the cursor
 /// as it was read; once a day it is written.
@@ -33,22 +36,25 @@ pub(super) async fn watch(app: &App, invocation: &Invocation, keys: &Keys, known
         return Ok(());
     }
     let (tenant, now) = (invocation.tenant(), app.clock.now());
-    let enough = now.plus(bounds::PLAID_WATCH).minus(bounds::DAILY);
+    let watch_until = now.plus(bounds::PLAID_WATCH);
     let mut known = known.cloned();
     for round in 1..=bounds::DECISIONS {
-        let of_account = known.as_ref().filter(|cursor| cursor.account == keys.account());
-        if of_account.is_some_and(|cursor| cursor.watch_until >= enough) {
+        let position = known.as_ref().and_then(|cursor| cursor.accounts.get(keys.account())).copied();
+        if position.is_some_and(|position| position.watch_until >= watch_until.minus(bounds::DAILY)) {
             return Ok(());
         }
-        let cursor = Cursor {
-            account: keys.account().to_owned(),
-            // Another account has events of its own.
-            after: of_account.map_or(0, |cursor| cursor.after),
-            next_check_at: of_account.and_then(|cursor| cursor.next_check_at).or(Some(now.plus(bounds::DAILY))),
-            sync_shard: Some(shard(tenant)),
-            watch_until: now.plus(bounds::PLAID_WATCH),
-            revision: known.as_ref().map_or(1, |cursor| cursor.revision + 1),
-        };
+        let mut cursor = known.unwrap_or_else(|| Cursor {
+            accounts: BTreeMap::new(),
+            next_check_at: None,
+            sync_shard: None,
+            synced_at: now,
+            revision: 0,
+        });
+        let Position { after, since, .. } = position.unwrap_or(Position { after: 0, since: now, watch_until });
+        cursor.accounts.insert(keys.account().to_owned(), Position { after, since, watch_until });
+        cursor.next_check_at = cursor.next_check_at.or(Some(now.plus(bounds::DAILY)));
+        cursor.sync_shard = Some(shard(tenant));
+        cursor.revision += 1;
         match write(app, invocation, &cursor).await {
             Ok(()) => return Ok(()),
             Err(CommitError::Conflict(_)) if invocation.wait_for_turn(app, round).await => {
@@ -66,80 +72,128 @@ async fn write(app: &App, invocation: &Invocation, cursor: &Cursor) -> Result<()
     app.store.commit(commit, invocation.deadline).await
 }
 
-/// Applies all that Plaid tells of the tenant's transfers.
+/// Applies all that Plaid tells of the tenant's transfers, with a fresh secret should it refuse the one at hand.
 ///
 /// # Errors
 /// Whatever kept an event from being applied, or from being heard of: it is asked for again.
 pub async fn sync(app: &App, invocation: &Invocation, secret: &Arc<PlaidSecret>) -> Result<(), Stop> {
-    let key = Key::cursor(invocation.tenant());
-    let cursor = app.store.get::<Cursor>(&key).await?.filter(|cursor| cursor.account == secret.client_id);
-    // Nothing was ever paid over this account.
-    let Some(cursor) = cursor else { return Ok(()) };
-    let mut after = cursor.after;
-    // The first event that could not be applied, and why.
-    let mut stuck: Option<(u64, Stop)> = None;
-    loop {
-        let Events { events, has_more } = match page(app, invocation, secret, after).await {
-            Ok(page) => page,
-            Err(stop) => {
-                let behind = stuck.map_or((after, stop), |(id, stop)| (id.saturating_sub(1), stop));
-                move_on(app, invocation, secret, behind.0, false).await?;
-                return Err(behind.1);
-            }
-        };
-        for event in &events {
-            let applied = match invocation.gateway_time(app) {
-                Some(_) => Box::pin(apply(app, invocation, secret, event)).await,
-                None => Err(Stop::Busy),
+    match sync_with(app, invocation, secret).await {
+        Err(Stop::Gateway(why)) if why == Trouble::KeyRefused.as_str() => {
+            let Keys::Plaid(fresh) = app.secrets.keys_anew(invocation.tenant(), Gateway::Plaid).await? else {
+                return Err(Stop::Impossible("keys of another gateway"));
             };
-            if let Err(stop) = applied {
-                tracing::warn!(event = event.id, kind = event.kind, error = %stop, "event not applied: it is asked for again");
-                if stuck.is_none() {
-                    stuck = Some((event.id, stop));
-                }
-                if invocation.gateway_time(app).is_none() {
-                    break;
-                }
+            sync_with(app, invocation, &fresh).await
+        }
+        done => done,
+    }
+}
+
+async fn sync_with(app: &App, invocation: &Invocation, secret: &Arc<PlaidSecret>) -> Result<(), Stop> {
+    let cursor = app.store.get::<Cursor>(&Key::cursor(invocation.tenant())).await?;
+    let position = cursor.and_then(|cursor| cursor.accounts.get(&secret.client_id).copied());
+    // Nothing was ever paid over this account.
+    let Some(Position { after, since, .. }) = position else { return Ok(()) };
+    let mut heard = Heard { after, stuck: None };
+    loop {
+        let (is_last, stopped) = match page(app, invocation, secret, heard.after).await {
+            Ok(page) => {
+                let stopped = apply_all(app, invocation, secret, &page.events, since, &mut heard).await.err();
+                (!page.has_more || page.events.is_empty(), stopped)
             }
-            after = after.max(event.id);
+            Err(stop) => (false, Some(stop)),
+        };
+        let is_done = is_last && stopped.is_none() && heard.stuck.is_none();
+        move_on(app, invocation, secret, heard.applied(), is_done).await?;
+        if is_last || stopped.is_some() {
+            let stuck = heard.stuck.map(|(_, stop)| stop);
+            return stuck.or(stopped).map_or(Ok(()), Err);
         }
-        if invocation.gateway_time(app).is_none() {
-            let behind = stuck.as_ref().map_or(after, |(id, _)| id.saturating_sub(1));
-            move_on(app, invocation, secret, behind, false).await?;
-            return Err(stuck.map_or(Stop::Busy, |(_, stop)| stop));
-        }
-        let is_last = !has_more || events.is_empty();
-        let behind = stuck.as_ref().map_or(after, |(id, _)| id.saturating_sub(1));
-        move_on(app, invocation, secret, behind, is_last && stuck.is_none()).await?;
-        if is_last {
-            return stuck.map_or(Ok(()), |(_, stop)| Err(stop));
-        }
+    }
+}
+
+/// How far one sync has come.
+struct Heard {
+    /// The last event that was looked at.
+    after: u64,
+    /// The first that could not be applied, and why.
+    stuck: Option<(u64, Stop)>,
+}
+
+impl Heard {
+    /// The last event before which everything is applied.
+    fn applied(&self) -> u64 {
+        self.stuck.as_ref().map_or(self.after, |(id, _)| id.saturating_sub(1))
     }
 }
 
 async fn page(app: &App, invocation: &Invocation, secret: &PlaidSecret, after: u64) -> Result<Events, Stop> {
     let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
-    app.plaid.events(secret, after, timeout).await.map_err(|trouble| Stop::Gateway(trouble.as_str()))
+    app.plaid.events(secret, after, timeout).await.map_err(unanswered)
+}
+
+fn unanswered(trouble: Trouble) -> Stop {
+    Stop::Gateway(trouble.as_str())
+}
+
+/// Applies the events of a page, but for those that are dealt with, and those from before our time.
+///
+/// # Errors
+/// [`Stop::Busy`] when time is short, or the store. An event that can't be applied stops none behind it.
+async fn apply_all(
+    app: &App,
+    invocation: &Invocation,
+    secret: &Arc<PlaidSecret>,
+    events: &[PlaidEvent],
+    since: Time,
+    heard: &mut Heard,
+) -> Result<(), Stop> {
+    // One whose time can't be read may be of any.
+    let may_be_ours = |event: &PlaidEvent| event.at >= since.minus(bounds::DAILY) || event.at == Time::from_millis(0);
+    let wanted = |event: &&PlaidEvent| event.transfer.is_some() && is_worth_a_look(&event.kind) && may_be_ours(event);
+    let named = |event: &PlaidEvent| named(invocation.tenant(), secret, event);
+    let marks = events.iter().filter(wanted).map(|event| Key::event(&named(event)));
+    let dealt_with = app.store.read(marks, Consistency::Strong).await?;
+    for event in events {
+        if wanted(&event) && !dealt_with.has(&Key::event(&named(event))) {
+            if invocation.gateway_time(app).is_none() {
+                return Err(Stop::Busy);
+            }
+            if let Err(stop) = Box::pin(apply(app, invocation, secret, event)).await {
+                tracing::warn!(event = event.id, kind = event.kind, error = %stop, "event not applied: it is asked for again");
+                heard.stuck.get_or_insert((event.id, stop));
+            }
+        }
+        heard.after = heard.after.max(event.id);
+    }
+    Ok(())
+}
+
+/// What is remembered of an event.
+fn named(tenant: &TenantId, secret: &PlaidSecret, event: &PlaidEvent) -> Event {
+    Event {
+        tenant_id: tenant.clone(),
+        gateway: Gateway::Plaid.as_str(),
+        // Each account counts its own.
+        id: format!("{}.{}", secret.client_id, event.id),
+        kind: event.kind.clone(),
+    }
 }
 
 /// Moves the cursor on, never back; `all`: there is nothing left to ask for until tomorrow.
 async fn move_on(app: &App, invocation: &Invocation, secret: &PlaidSecret, after: u64, all: bool) -> Result<(), Stop> {
     let (tenant, now) = (invocation.tenant(), app.clock.now());
     for round in 1..=bounds::DECISIONS {
-        let known = app.store.get::<Cursor>(&Key::cursor(tenant)).await?;
-        let Some(known) = known.filter(|cursor| cursor.account == secret.client_id) else { return Ok(()) };
-        let next_check_at = match all {
-            true if now >= known.watch_until => None,
-            true => Some(now.plus(bounds::DAILY)),
+        let Some(mut cursor) = app.store.get::<Cursor>(&Key::cursor(tenant)).await? else { return Ok(()) };
+        let Some(position) = cursor.accounts.get_mut(&secret.client_id) else { return Ok(()) };
+        position.after = position.after.max(after);
+        let is_watched = cursor.accounts.values().any(|position| now < position.watch_until);
+        cursor.next_check_at = match all {
+            true => is_watched.then(|| now.plus(bounds::DAILY)),
             false => Some(now.plus(bounds::FIRST_CHECK)),
         };
-        let cursor = Cursor {
-            after: known.after.max(after),
-            sync_shard: next_check_at.map(|_| shard(tenant)),
-            next_check_at,
-            revision: known.revision + 1,
-            ..known
-        };
+        cursor.sync_shard = cursor.next_check_at.map(|_| shard(tenant));
+        cursor.synced_at = if all { now } else { cursor.synced_at };
+        cursor.revision += 1;
         match write(app, invocation, &cursor).await {
             Ok(()) => return Ok(()),
             Err(CommitError::Conflict(_)) if invocation.wait_for_turn(app, round).await => {}
@@ -151,27 +205,27 @@ async fn move_on(app: &App, invocation: &Invocation, secret: &PlaidSecret, after
 
 /// Applies one event, by what Plaid shows of its transfer now.
 async fn apply(app: &App, invocation: &Invocation, secret: &Arc<PlaidSecret>, event: &PlaidEvent) -> Result<(), Stop> {
-    let Some(transfer) = event.transfer.as_ref().filter(|_| is_worth_a_look(&event.kind)) else { return Ok(()) };
+    let Some(transfer) = &event.transfer else { return Ok(()) };
     let time = || invocation.gateway_time(app).ok_or(Stop::Busy);
-    let unanswered = |trouble: Trouble| Stop::Gateway(trouble.as_str());
-    let (labels, hint) = match &event.refund {
-        Some(refund) => match app.plaid.refund_shown(secret, refund, time()?).await.map_err(unanswered)? {
-            Some(refund) => (Labels::default(), Hint::Refunds(Refunded::One(Box::new(refund)))),
-            None => return Ok(()),
-        },
-        None => match app.plaid.shown(secret, transfer, time()?).await.map_err(unanswered)? {
-            Some((labels, answer)) => (labels, Hint::Payment(Box::new(answer))),
-            None => return Ok(()),
-        },
+    let shown = match &event.refund {
+        Some(refund) => {
+            let shown = app.plaid.refund_shown(secret, refund, time()?).await.map_err(unanswered)?;
+            shown.map(|refund| (Labels::default(), Hint::Refunds(Refunded::One(Box::new(refund)))))
+        }
+        None => {
+            let shown = app.plaid.shown(secret, transfer, time()?).await.map_err(unanswered)?;
+            shown.map(|(labels, answer)| (labels, Hint::Payment(Box::new(answer))))
+        }
+    };
+    let Some((labels, hint)) = shown else {
+        // What Plaid does not know is nobody's, unless it is ours: then a person must look.
+        return match app.store.by_reference(invocation.tenant(), transfer).await? {
+            Some(_) => Err(Stop::Gateway("Plaid tells of a transfer of ours and does not show it")),
+            None => Ok(()),
+        };
     };
     let arrival = Arrival {
-        event: Event {
-            tenant_id: invocation.tenant().clone(),
-            gateway: Gateway::Plaid.as_str(),
-            // Each account counts its own.
-            id: format!("{}.{}", secret.client_id, event.id),
-            kind: event.kind.clone(),
-        },
+        event: named(invocation.tenant(), secret, event),
         created_at: event.at,
         told: Told::Payment { reference: transfer.clone(), labels, hint },
         keys: Keys::Plaid(Arc::clone(secret)),
@@ -200,17 +254,55 @@ pub async fn sync_due(app: &App, request_id: &str, deadline: Time) -> Result<(),
 
 async fn sync_tenant(app: &App, tenant: &TenantId, request_id: &str, deadline: Time) -> Result<(), Stop> {
     let actor = Actor { tenant_id: tenant.clone(), user_id: UserId::executor(), request_id: request_id.to_owned() };
-    let invocation = Invocation { actor, started_at: app.clock.now(), deadline };
-    let Keys::Plaid(secret) = app.secrets.keys(tenant, Gateway::Plaid).await? else {
-        return Err(Stop::Impossible("keys of another gateway"));
+    let started_at = app.clock.now();
+    // One tenant with much to tell keeps the others waiting no longer.
+    let deadline = deadline.min(started_at.plus(bounds::SYNC_TIME));
+    let invocation = Invocation { actor, started_at, deadline };
+    let done = match app.secrets.keys(tenant, Gateway::Plaid).await {
+        Ok(Keys::Plaid(secret)) => sync(app, &invocation, &secret).await.map(|()| secret.client_id.clone()),
+        Ok(_) => Err(Stop::Impossible("keys of another gateway")),
+        Err(error) => Err(error.into()),
     };
-    match sync(app, &invocation, &secret).await {
-        Err(Stop::Gateway(why)) if why == Trouble::KeyRefused.as_str() => {
-            let Keys::Plaid(fresh) = app.secrets.keys_anew(tenant, Gateway::Plaid).await? else {
-                return Err(Stop::Impossible("keys of another gateway"));
-            };
-            sync(app, &invocation, &fresh).await
+    let Some(cursor) = app.store.get::<Cursor>(&Key::cursor(tenant)).await? else { return done.map(drop) };
+    let now = app.clock.now();
+    match &done {
+        // It is tried again; when that goes on, somebody must know.
+        Err(stop) if now.since(cursor.synced_at) >= bounds::EVENT_EARLY => {
+            let message = format!("Plaid's events have not been applied since {}: {}.", cursor.synced_at, stop.chain());
+            call(app, &invocation, AlertKind::EventNotApplied, message).await?;
         }
-        done => done,
+        Ok(account) => {
+            let is_missed = |(other, position): &(&String, &Position)| *other != account && now < position.watch_until;
+            if let Some((other, _)) = cursor.accounts.iter().find(is_missed) {
+                let message = format!(
+                    "Payments over Plaid's client {other} may still come back, and its events can't be asked for: the secret names {account}."
+                );
+                call(app, &invocation, AlertKind::AccountChanged, message).await?;
+            }
+        }
+        Err(_) => {}
     }
+    done.map(drop)
+}
+
+/// Calls a person about the tenant's events.
+async fn call(app: &App, invocation: &Invocation, kind: AlertKind, message: String) -> Result<(), Stop> {
+    let tenant = invocation.tenant();
+    let (severity, next_action) = failure::next_action(kind);
+    let alert = Alert {
+        tenant_id: tenant.clone(),
+        alert_id: AlertId::of(tenant, kind.as_str(), "sync/plaid"),
+        kind,
+        severity,
+        invoice_id: None,
+        payment_id: None,
+        schedule_id: None,
+        method_id: None,
+        message,
+        next_action: next_action.to_owned(),
+        at: app.clock.now(),
+    };
+    let mut commit = Commit::default();
+    commit.alert(&alert);
+    Ok(app.store.commit(commit, invocation.deadline).await?)
 }

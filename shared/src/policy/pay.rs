@@ -370,18 +370,19 @@ fn against(
     method: Option<&Method>,
     account: Option<&str>,
 ) -> Vec<Refusal> {
-    const FIELD: &str = "payment_method_id";
+    let to_vendor = gateway == Gateway::Plaid && invoice.kind == Kind::Payable;
+    // What the caller did not say stands in the invoice.
+    let field = if to_vendor && named.is_none() { "counterparty.plaid_method_id" } else { "payment_method_id" };
     if !takes_method(by, gateway, invoice.kind) {
         return named
             .map(|id| {
                 let detail =
                     format!("{id} can't be charged for this: {by} pays vendors from the balance at {gateway}.");
-                Refusal::field(Code::PaymentMethodMismatch, FIELD, detail)
+                Refusal::field(Code::PaymentMethodMismatch, field, detail)
             })
             .into_iter()
             .collect();
     }
-    let to_vendor = gateway == Gateway::Plaid && invoice.kind == Kind::Payable;
     let named = named.or(invoice.counterparty.plaid_method_id.as_ref().filter(|_| to_vendor));
     // Without an account that could be paid into: said of the counterparty.
     if to_vendor && named.is_none() {
@@ -394,30 +395,31 @@ fn against(
             (None, Some(owner)) => format!("{owner} has no default method for {by}; add one or name one."),
             (None, None) => "The counterparty has no customer_id, so it has no default method.".to_owned(),
         };
-        return vec![Refusal::field(Code::PaymentMethodRequired, FIELD, detail)];
+        return vec![Refusal::field(Code::PaymentMethodRequired, field, detail)];
     };
     let mut refusals = Vec::new();
     match method.status {
         MethodStatus::Active => {}
         MethodStatus::Inactive => refusals.push(Refusal::field(
             Code::PaymentMethodInactive,
-            FIELD,
+            field,
             format!("{} is inactive; use another.", method.id),
         )),
         MethodStatus::Blocked => refusals.push(Refusal::field(
             Code::PaymentMethodBlocked,
-            FIELD,
-            format!("{} is blocked: its owner did not authorize it.", method.id),
+            field,
+            format!("{} is blocked: its owner did not authorize it. Use another.", method.id),
         )),
     }
-    let mismatch = |detail: String| Refusal::field(Code::PaymentMethodMismatch, FIELD, detail);
+    let mismatch = |detail: String| Refusal::field(Code::PaymentMethodMismatch, field, detail);
     if method.serves() != by {
         refusals.push(mismatch(format!("{} is for {}, not {by}.", method.id, method.serves())));
     } else if method.gateway != gateway {
         refusals.push(mismatch(format!("{} is at {}; {gateway} pays this vendor.", method.id, method.gateway)));
     }
     if account.is_some_and(|account| account != method.account) {
-        let detail = format!("{} was added in another gateway account than the tenant's secret names.", method.id);
+        let detail =
+            format!("{} was added in another gateway account than the tenant's secret names; add it anew.", method.id);
         refusals.push(mismatch(detail));
     }
     let (fits, wanted) = if to_vendor {

@@ -60,23 +60,32 @@ pub struct CustomerRecord {
     pub account: String,
 }
 
-/// How far Plaid's events are read for a tenant, and until when they must be asked for.
+/// How far Plaid's events are read for a tenant, and when they are asked for next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
-    /// Plaid's account whose events they are.
-    pub account: String,
-    /// The last event before which everything is applied; 0: none.
-    pub after: u64,
+    /// By Plaid's account: each has events of its own.
+    pub accounts: BTreeMap<String, Position>,
     /// When to ask again, in case a webhook is lost; absent once nothing can come any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_check_at: Option<Time>,
     /// Shard of the index of what is to be asked for; absent with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_shard: Option<String>,
-    /// A debit may come back until then.
-    pub watch_until: Time,
+    /// When all that there was had been applied last.
+    pub synced_at: Time,
     /// Grows with each write.
     pub revision: u64,
+}
+
+/// How far the events of one account are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The last event before which everything is applied; 0: none.
+    pub after: u64,
+    /// When the first payment over it was made: what is older is nothing of ours.
+    pub since: Time,
+    /// What was paid over it may come back until then.
+    pub watch_until: Time,
 }
 
 /// Invoices that hold a bill.

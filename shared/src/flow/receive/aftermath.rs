@@ -16,7 +16,6 @@ use crate::model::alert::{AlertKind, RunAction};
 use crate::model::movement::Progress;
 use crate::model::payment::{Disputes, Failure, FailureCode, Gateway, Payment, PaymentStatus};
 use crate::model::refund::{FrozenRefund, Refund, RefundStatus, refund_of};
-use crate::model::return_code;
 use crate::model::schedule::Next;
 use crate::model::transition::{self, Case, Change, Report};
 use crate::money::Money;
@@ -111,14 +110,26 @@ async fn unlabeled(
             None => break,
         }
     }
+    // The index may be behind the books, which know how much they hold.
+    let held =
+        known.iter().filter(|refund| refund.status.holds()).map(|refund| refund.amount).fold(0, i64::saturating_add);
+    let payment = app.store.get::<Payment>(&Key::payment(tenant, payment_id)).await?;
+    if payment.is_some_and(|payment| payment.refunds.held != held) {
+        return Err(Stop::Gateway("the index of refunds is behind the books"));
+    }
     for seen in listed {
-        match known.iter().find(|refund| refund.reference() == Some(seen.reference.as_str())) {
-            Some(refund) if !refund.external => seen.labels.refund_id = Some(refund.id.to_string()),
-            Some(_) => {}
-            None if known.iter().any(|refund| refund.reference().is_none() && refund.status.is_unsettled()) => {
+        let is_it = |refund: &&Refund| refund.reference() == Some(seen.reference.as_str());
+        let nameless = |refund: &&Refund| {
+            let money = seen.answer.seen.as_ref().and_then(|seen| seen.money);
+            refund.reference().is_none() && refund.status.holds() && Some(refund.money()) == money
+        };
+        match known.iter().find(is_it).or_else(|| known.iter().find(nameless)) {
+            Some(refund) if refund.reference().is_none() && refund.status.is_unsettled() => {
                 return Err(Stop::Gateway("a refund is told of that may be one of ours which has not heard its id"));
             }
-            None => {}
+            // Known by its id, or executed by a person's word: it is that one.
+            Some(refund) if !refund.external => seen.labels.refund_id = Some(refund.id.to_string()),
+            _ => {}
         }
     }
     Ok(())
@@ -327,8 +338,7 @@ pub(super) async fn apply_disputes(
         return Err(Stop::Gateway("the gateway's list of disputes is behind its event"));
     }
     // A dispute about a bank debit is the bank's return.
-    let returned = seen.reason.as_deref().filter(|_| case.payment.is_debit()).and_then(stripe::bank_return);
-    let failure = returned.map(|code| return_code::failure(code, seen.reason.clone()));
+    let failure = case.payment.is_debit().then(|| stripe::debit_failure(seen.reason.as_deref()));
     let commit = match transition::standing(&case, seen.standing, failure.as_ref()) {
         Some(mut change) => {
             let retirement = Retirement::of(app, &case, &change.case).await?;

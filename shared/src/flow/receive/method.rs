@@ -31,7 +31,9 @@ pub(super) async fn receive(
             return Ok(Received::Seen);
         }
         let Some(before) = found.get::<Method>(&method_key)? else { return Ok(Received::NotOurs) };
-        let after = if detached {
+        let after = if detached && before.status == MethodStatus::Blocked {
+            before.clone()
+        } else if detached {
             Method { status: MethodStatus::Inactive, ..before.clone() }
         } else {
             renewed(app, invocation, arrival, &before).await?

@@ -179,9 +179,6 @@ pub(super) fn intent(intent: &Intent) -> Answer {
         ("requires_action", _) => Outcome::RequiresAction,
         ("requires_payment_method", Some(error)) => returned(intent, error).unwrap_or_else(|| declined(error)),
         ("canceled", _) => Outcome::Canceled,
-        _ if is_unconfirmed_debit(intent) => {
-            Outcome::Declined(Failure::new(FailureCode::PaymentMethodInvalid, Some(NO_MANDATE.to_owned())))
-        }
         // No attempt yet, not confirmed, or a status that is new to us: it says nothing yet.
         _ => Outcome::Unknown(Trouble::Undecided),
     };
@@ -201,11 +198,24 @@ pub(super) fn intent(intent: &Intent) -> Answer {
     }
 }
 
-/// Why the bank returned a debit that had been put before it; `None`: it is none, or that is not why it failed.
+/// Why the bank returned a debit that had been put before it; `None`: it is none, or it failed before.
 fn returned(intent: &Intent, error: &ApiError) -> Option<Outcome> {
-    let code = error.code.as_deref().filter(|_| is_debit(intent))?;
-    Some(Outcome::Declined(return_code::failure(bank_return(code)?, Some(code.to_owned()))))
+    let code = error.code.as_deref().unwrap_or_default();
+    let was_presented =
+        is_debit(intent) && !BEFORE_BANK.contains(&code) && !code.starts_with("payment_method_microdeposit");
+    was_presented.then(|| Outcome::Declined(debit_failure(error.code.as_deref())))
 }
+
+/// Why a bank took a debit back, in Stripe's words; what has none of the network's is for a person to look at.
+#[must_use]
+pub fn debit_failure(word: Option<&str>) -> Failure {
+    let code = word.and_then(bank_return).unwrap_or_default();
+    return_code::failure(code, word.map(str::to_owned))
+}
+
+/// Why Stripe itself refuses a debit: no bank has seen it.
+const BEFORE_BANK: [&str; 4] =
+    ["charge_exceeds_source_limit", "charge_exceeds_transaction_limit", "charge_exceeds_weekly_limit", NO_MANDATE];
 
 fn is_debit(intent: &Intent) -> bool {
     intent.payment_method_types.iter().any(|kind| kind == "us_bank_account")
@@ -308,10 +318,10 @@ pub fn bank_return(code: &str) -> Option<&'static str> {
         "incorrect_account_details" | "bank_account_invalid_details" => "R04",
         "refer_to_customer" => "R08",
         "debit_not_authorized" | "customer_initiated" => "R10",
-        // Unusable is what an account is that Stripe has stopped.
-        "bank_account_frozen" | "bank_account_unusable" | "payment_method_bank_account_blocked" => "R16",
+        "bank_account_frozen" => "R16",
         "bank_cannot_process" => "R17",
-        "bank_account_restricted" => "R20",
+        // Unusable is what an account is that Stripe has stopped.
+        "bank_account_restricted" | "bank_account_unusable" | "payment_method_bank_account_blocked" => "R20",
         _ => return None,
     })
 }

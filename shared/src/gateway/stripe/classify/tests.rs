@@ -132,7 +132,7 @@ fn a_debit_without_consent_failed_and_is_no_riddle() {
         assert_eq!(answer.outcome, Outcome::Declined(failure));
         assert_eq!(answer.seen.map(|seen| seen.reference).as_deref(), Some("pi_1"));
     }
-    assert!(matches!(outcome(200, &unconfirmed), Outcome::Declined(_)), "a look-up says the same");
+    assert!(matches!(outcome(200, &unconfirmed), Outcome::Unknown(_)), "read later, it may still be confirmed");
     void["error"]["payment_intent"] = intent_json("requires_confirmation");
     assert!(matches!(outcome(400, &void), Outcome::Unknown(_)), "of a card it would be new to us");
 }
@@ -168,7 +168,7 @@ fn banks_words_have_the_networks_return_codes() {
         ("incorrect_account_details", Some("R04")),
         ("refer_to_customer", Some("R08")),
         ("debit_not_authorized", Some("R10")),
-        ("bank_account_unusable", Some("R16")),
+        ("bank_account_unusable", Some("R20")),
         ("bank_cannot_process", Some("R17")),
         ("bank_account_restricted", Some("R20")),
         ("product_not_received", None),
