@@ -326,9 +326,10 @@ pub(super) async fn apply_disputes(
     if is_behind || seen.ended.get(id).is_none_or(|ended| has_ended && !ended) {
         return Err(Stop::Gateway("the gateway's list of disputes is behind its event"));
     }
-    // A dispute about a bank debit is the bank's return.
-    let returned = seen.reason.as_deref().filter(|_| case.payment.is_debit()).and_then(stripe::bank_return);
-    let failure = returned.map(|code| return_code::failure(code, seen.reason.clone()));
+    // A dispute about a bank debit is the bank's return; for a reason that has no code, a person looks.
+    let reason = seen.reason.as_deref().filter(|_| case.payment.is_debit());
+    let failure = reason
+        .map(|reason| return_code::failure(stripe::bank_return(reason).unwrap_or(reason), seen.reason.clone()));
     let commit = match transition::standing(&case, seen.standing, failure.as_ref()) {
         Some(mut change) => {
             let retirement = Retirement::of(app, &case, &change.case).await?;

@@ -201,10 +201,13 @@ pub(super) fn intent(intent: &Intent) -> Answer {
     }
 }
 
-/// Why the bank returned a debit that had been put before it; `None`: it is none, or that is not why it failed.
+/// Why the bank returned a debit that had been put before it; `None`: it is none, or Stripe itself did not take it. A
+/// word that is new to us is the bank's until a person has looked: it is not put before it again.
 fn returned(intent: &Intent, error: &ApiError) -> Option<Outcome> {
-    let code = error.code.as_deref().filter(|_| is_debit(intent))?;
-    Some(Outcome::Declined(return_code::failure(bank_return(code)?, Some(code.to_owned()))))
+    let word = error.code.as_deref().filter(|_| is_debit(intent))?;
+    let code = bank_return(word);
+    let is_stripes = code.is_none() && group(word).is_some();
+    (!is_stripes).then(|| Outcome::Declined(return_code::failure(code.unwrap_or(word), Some(word.to_owned()))))
 }
 
 fn is_debit(intent: &Intent) -> bool {
