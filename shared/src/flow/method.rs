@@ -321,21 +321,23 @@ async fn at_stripe(
     } else {
         (order.reference.clone(), None)
     };
-    let found = KnownMethod { mandate, ..stripe.read_method(secret, &reference, time()?).await? };
-    match (found.customer.clone(), recorded) {
-        (Some(customer), Some(own)) if customer == own => Ok((found, customer)),
+    let found = stripe.read_method(secret, &reference, time()?).await?;
+    let (found, customer) = match (found.customer.clone(), recorded) {
+        (Some(customer), Some(own)) if customer == own => (found, customer),
         (Some(customer), _) => {
             stripe.claim_customer(secret, &customer, invocation.tenant(), &order.owner, time()?).await?;
-            Ok((found, customer))
+            (found, customer)
         }
         (None, Some(customer)) => match stripe.attach_method(secret, &reference, &customer, time()?).await {
             Err(MethodError::NoCustomer) => {
-                create_and_attach(app, invocation, order, secret, &reference, Some(&customer)).await
+                create_and_attach(app, invocation, order, secret, &reference, Some(&customer)).await?
             }
-            attached => Ok((attached?, customer)),
+            attached => (attached?, customer),
         },
-        (None, None) => create_and_attach(app, invocation, order, secret, &reference, None).await,
-    }
+        (None, None) => create_and_attach(app, invocation, order, secret, &reference, None).await?,
+    };
+    // Only the setup tells of consent, not the method.
+    Ok((KnownMethod { mandate, ..found }, customer))
 }
 
 async fn create_and_attach(

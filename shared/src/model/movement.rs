@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::payment::{Gateway, Payment, PaymentStatus};
+use super::payment::{Gateway, Payment, PaymentMethod, PaymentStatus};
 use super::refund::Refund;
 use crate::bounds;
 use crate::clock::Time;
@@ -169,10 +169,12 @@ impl<'a> Movement<'a> {
     }
 
     /// Whether a send of it may be under way before its fence has passed. What waits for its customer has been replied
-    /// to, and so has a payout whose batch is known; but an approved order is gone on with by a send.
+    /// to, and so has a payout whose batch is known, or a bank payment whose object is: all its sends made that one. But
+    /// an approved order is gone on with by a send.
     #[must_use]
     pub fn may_be_under_way(self) -> bool {
-        let is_replied_to = self.is_payout() && self.reference().is_some();
+        let is_by_bank = matches!(self, Self::Payment(payment) if payment.payment_method == PaymentMethod::Ach);
+        let is_replied_to = (self.is_payout() || is_by_bank) && self.reference().is_some();
         self.is_unsettled() && !is_replied_to && (!self.waits_for_customer() || self.gateway() == Gateway::Paypal)
     }
 

@@ -356,7 +356,10 @@ fn against_invoice(invoice: &Invoice, target: &Target, facts: &Facts<'_>) -> Vec
 
 fn against_method(invoice: &Invoice, by: PaymentMethod, named: Option<&MethodId>, facts: &Facts<'_>) -> Vec<Refusal> {
     let mut refusals = against(invoice, by, facts.gateway, named, facts.method, facts.account);
-    let debited = facts.method.filter(|_| by == PaymentMethod::Ach && invoice.kind == Kind::Receivable);
+    // While it is being paid, or once it is, the last presentment is that payment's own.
+    let awaits = matches!(invoice.status, InvoiceStatus::Approved | InvoiceStatus::Scheduled);
+    let is_debit = by == PaymentMethod::Ach && invoice.kind == Kind::Receivable;
+    let debited = facts.method.filter(|_| is_debit && awaits);
     let limit = presentment::limit(facts.gateway, facts.settings.gateways.ach.as_ref());
     refusals.extend(debited.and_then(|method| presentment::refusal(invoice, &method.id, limit, facts.now)));
     refusals

@@ -1,5 +1,11 @@
 //! Bank payments over the same flows: debits and transfers by Stripe, debits and credits by Plaid.
 
+mod bank_days;
+mod stripe;
+mod stripe_debits;
+mod stripe_returns;
+mod stripe_transfers;
+
 use local::client::Answer;
 use local::plaid::{Account, Entry};
 use reqwest::Method;
@@ -148,27 +154,6 @@ impl World {
     pub fn plaid_books(&self) -> Vec<Entry> {
         self.stack.plaid.books(CLIENT)
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_debit_by_stripe_is_paid_when_its_bank_has_paid() {
-    let world = World::with_stripe_ach().await;
-    world.stripe_bank("pm_usBankAccount_success").await;
-    let invoice = world.receivable(json!({})).await;
-    let (payment, intent) = world.under_way(&invoice).await;
-    world.stack.stripe.finish_processing(&intent, true);
-    let event = world.events(&["payment_intent.succeeded"]).pop().unwrap();
-    assert_eq!(world.told(&event).await, "done");
-    assert_eq!(world.payment(&payment).await["status"], "paid");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_transfer_by_stripe_is_paid_at_once() {
-    let world = World::with_stripe_ach().await;
-    let invoice = world.payable(json!({ "stripe_account": VENDOR })).await;
-    let answer = world.pay_by_bank(&invoice, json!({})).await;
-    assert_eq!((answer.status, &answer.body["status"]), (201, &json!("paid")), "{}", answer.body);
-    assert_eq!(world.stack.stripe.transfers(ACCOUNT).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

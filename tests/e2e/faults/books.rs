@@ -254,7 +254,8 @@ impl Books {
         if matches!(failure.code, FailureCode::Canceled | FailureCode::NotExecuted) {
             return;
         }
-        // Each failure raises its alert once more; one for which our key or request was refused raises another kind.
+        // Each failure raises its alert once more; one for which our key or request was refused raises another kind, and
+        // so does one that an account's owner has not authorized.
         let of_kind = |code: FailureCode| {
             let fails = |other: &&Payment| other.failure.as_ref().is_some_and(|failure| failure.code == code);
             self.payments.iter().filter(|other| other.invoice_id == payment.invoice_id).filter(fails).count()
@@ -263,7 +264,7 @@ impl Books {
             let fits = |alert: &&Alert| alert.invoice == payment.invoice_id.as_str() && alert.kind == kind;
             self.alerts.iter().filter(fits).map(|alert| alert.count).sum::<usize>()
         };
-        let called = raised(failure.code.as_str()) + raised("gateway_rejected");
+        let called = raised(failure.code.as_str()) + raised("gateway_rejected") + raised("debit_not_authorized");
         assert!(called >= of_kind(failure.code), "no alert for the failure of {}", payment.id);
         let class = |run: &&AgentRun| match failure.code {
             FailureCode::GatewayUnavailable => {

@@ -71,6 +71,16 @@ pub fn charges(world: &World) -> Vec<Charge> {
             id: entry.id,
         }
     });
+    // There is no status: one that is there has moved.
+    let transfers = stripe.transfers(ACCOUNT).into_iter().map(|entry| Charge {
+        payment: entry.metadata.get("payment_id").cloned().unwrap_or_default(),
+        amount: entry.amount,
+        state: State::Moved,
+        refunded: entry.reversed,
+        disputed: false,
+        came_back: false,
+        id: entry.id,
+    });
     let books = world.stack.paypal.books(CLIENT);
     let disputes = world.stack.paypal.disputes(CLIENT);
     // A reversal is a refund there, and a return here.
@@ -105,7 +115,7 @@ pub fn charges(world: &World) -> Vec<Charge> {
         disputed: false,
         came_back: matches!(entry.status, ItemStatus::Refunded | ItemStatus::Reversed),
     });
-    cards.chain(orders).chain(payouts).collect()
+    cards.chain(transfers).chain(orders).chain(payouts).collect()
 }
 
 /// What all gateways have given back.
@@ -122,6 +132,16 @@ pub fn given_back(world: &World) -> Vec<GivenBack> {
             _ => RefundStatus::Processing,
         },
     });
+    let reversals = world.stack.stripe.transfers(ACCOUNT).into_iter().flat_map(|transfer| {
+        let charge = transfer.id;
+        transfer.reversals.into_iter().map(move |entry| GivenBack {
+            id: entry.id,
+            charge: charge.clone(),
+            refund: entry.metadata.get("refund_id").cloned(),
+            amount: entry.amount,
+            status: RefundStatus::Succeeded,
+        })
+    });
     let refunds = world.stack.paypal.books(CLIENT).refunds.into_iter();
     let captures = refunds.filter(|entry| !entry.reversal).map(|entry| GivenBack {
         id: entry.id,
@@ -135,7 +155,7 @@ pub fn given_back(world: &World) -> Vec<GivenBack> {
             PaypalRefund::Cancelled => RefundStatus::Canceled,
         },
     });
-    cards.chain(captures).collect()
+    cards.chain(reversals).chain(captures).collect()
 }
 
 /// Our ids under which PayPal has refused what was sent, and keeps nothing of it.

@@ -178,7 +178,7 @@ impl World {
     }
 
     /// How a payment and its invoice stand.
-    async fn standing(&self, invoice: &str, payment: &str) -> (String, String) {
+    pub async fn standing(&self, invoice: &str, payment: &str) -> (String, String) {
         let status = |of: Value| of["status"].as_str().unwrap().to_owned();
         (status(self.payment(payment).await), status(self.invoice(invoice).await))
     }
@@ -206,6 +206,6 @@ pub fn signed_by_paypal(world: &World, mut event: Value, at: Time) -> Value {
 }
 
 /// Two words, as [`World::standing`] has them.
-fn both(payment: &str, invoice: &str) -> (String, String) {
+pub fn both(payment: &str, invoice: &str) -> (String, String) {
     (payment.to_owned(), invoice.to_owned())
 }

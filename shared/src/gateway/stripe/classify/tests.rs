@@ -160,6 +160,24 @@ fn a_blocked_account_needs_another_method_and_a_limit_another_day() {
 }
 
 #[test]
+fn why_a_bank_did_not_pay_is_a_return_unless_stripe_itself_refused() {
+    use crate::model::return_code::ReturnClass::{Frozen, Funds, Review};
+    for (word, class) in [
+        ("insufficient_funds", Some(Funds)),
+        ("bank_account_unusable", Some(Frozen)),
+        ("a_code_of_tomorrow", Some(Review)),
+        ("charge_exceeds_weekly_limit", None),
+        (NO_MANDATE, None),
+    ] {
+        let mut failed = intent_json("requires_payment_method");
+        failed["payment_method_types"] = json!(["us_bank_account"]);
+        failed["last_payment_error"] = json!({ "type": "invalid_request_error", "code": word });
+        let Outcome::Declined(failure) = outcome(200, &failed) else { panic!("{word}") };
+        assert_eq!((failure.returned, failure.gateway_code.as_deref()), (class, Some(word)));
+    }
+}
+
+#[test]
 fn banks_words_have_the_networks_return_codes() {
     let cases = [
         ("insufficient_funds", Some("R01")),
