@@ -20,8 +20,8 @@ const FAILURES: [(&str, &str, &str, &str, bool); 14] = [
     ("account_closed", "payment_method_invalid", "payment_method_invalid", "inactive", false),
     ("no_account", "payment_method_invalid", "payment_method_invalid", "inactive", false),
     ("bank_account_restricted", "payment_method_invalid", "payment_method_invalid", "inactive", false),
-    ("bank_account_unusable", "declined", "declined", "inactive", false),
-    ("payment_method_bank_account_blocked", "declined", "declined", "inactive", false),
+    ("bank_account_unusable", "payment_method_invalid", "payment_method_invalid", "inactive", false),
+    ("payment_method_bank_account_blocked", "payment_method_invalid", "payment_method_invalid", "inactive", false),
     ("debit_not_authorized", "declined", "debit_not_authorized", "blocked", false),
     ("refer_to_customer", "declined", "declined", "active", false),
     ("invalid_currency", "declined", "declined", "active", false),
@@ -80,9 +80,9 @@ async fn a_promise_whose_debit_fails_waits_for_a_method_or_for_a_person() {
         let payment = done["payments"][0].as_str().unwrap().to_owned();
         let intent = world.payment(&payment).await["payment_id"].as_str().unwrap().to_owned();
         world.bank_refuses(&intent, code).await;
-        let expected = match (method, may_come_again, code) {
-            (_, _, "account_closed" | "no_account" | "bank_account_restricted") => "awaiting_method",
-            (_, true, _) => "pending",
+        let expected = match (method, may_come_again) {
+            ("inactive", _) => "awaiting_method",
+            (_, true) => "pending",
             _ => "in_review",
         };
         assert_eq!(read(&world, &promise).await["status"], json!(expected), "{code}");

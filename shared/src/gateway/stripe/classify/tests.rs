@@ -164,7 +164,7 @@ fn why_a_bank_did_not_pay_is_a_return_unless_stripe_itself_refused() {
     use crate::model::return_code::ReturnClass::{Frozen, Funds, Review};
     for (word, class) in [
         ("insufficient_funds", Some(Funds)),
-        ("bank_account_unusable", Some(Frozen)),
+        ("bank_account_unusable", Some(Account)),
         ("a_code_of_tomorrow", Some(Review)),
         ("charge_exceeds_weekly_limit", None),
         (NO_MANDATE, None),
