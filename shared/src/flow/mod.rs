@@ -16,6 +16,7 @@ pub mod recover;
 pub mod refund;
 pub mod refuse;
 pub mod resolve;
+mod retirement;
 pub mod review;
 pub mod run;
 pub mod schedule;

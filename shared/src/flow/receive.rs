@@ -6,6 +6,7 @@
 
 mod aftermath;
 mod method;
+mod unlabeled;
 
 use super::alert::alert;
 use super::recover::recover;

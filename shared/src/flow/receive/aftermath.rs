@@ -1,12 +1,11 @@
 //! What becomes of a payment after it was paid: refunds, disputes, reversed transfers, as the gateway shows them.
 
-use super::{Arrival, Received, SEND_OPEN, last, mark, step};
+use super::{Arrival, Received, SEND_OPEN, last, mark, step, unlabeled};
 use crate::app::App;
-use crate::bounds;
 use crate::clock::Time;
 use crate::flow::alert::{Execution, alert, run};
-use crate::flow::method::Retirement;
 use crate::flow::record::{Told, record};
+use crate::flow::retirement::Retirement;
 use crate::flow::send::{Sent, is_ours};
 use crate::flow::settle::{Finding, Source, applied, check_when_final};
 use crate::flow::{Invocation, Stop};
@@ -21,7 +20,6 @@ use crate::model::transition::{self, Case, Change, Report};
 use crate::money::Money;
 use crate::policy::retry;
 use crate::store::commit::Commit;
-use crate::store::list::{Page, PageRequest};
 use crate::store::{Items, Key};
 
 /// A refund in the gateway's list, with the ids that it may have in our books.
@@ -64,7 +62,7 @@ pub(super) async fn refunds(
     let listed = arrival.keys.refunds(app, reference, order.as_deref(), &time).await;
     let mut listed = listed.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
     if arrival.keys.gateway() == Gateway::Plaid {
-        unlabeled(app, invocation.tenant(), payment_id, &mut listed).await?;
+        unlabeled::told_apart(app, invocation.tenant(), payment_id, &mut listed).await?;
     }
     listed.reverse();
     if let Some(Refunded::One(one)) = told {
@@ -88,51 +86,6 @@ pub(super) async fn refunds(
         Listed { ours, external, seen }
     };
     Ok(listed.into_iter().map(named).collect())
-}
-
-/// Tells which of Plaid's refunds are ours: they carry no mark. One of ours that has not heard its id yet may be any that
-/// nobody knows; it hears it by being sent again, and until then nothing is recorded as made without us.
-async fn unlabeled(
-    app: &App,
-    tenant: &TenantId,
-    payment_id: &PaymentId,
-    listed: &mut [SeenRefund],
-) -> Result<(), Stop> {
-    let mut known: Vec<Refund> = Vec::new();
-    let mut page = PageRequest { limit: bounds::PAGE_MAX, cursor: None };
-    loop {
-        let Page { items, cursor } = app.store.refunds(tenant, Some(payment_id), &page).await?;
-        for refund in items {
-            known.extend(app.store.get::<Refund>(&Key::refund(tenant, &refund.id)).await?);
-        }
-        match cursor {
-            Some(cursor) => page.cursor = Some(cursor),
-            None => break,
-        }
-    }
-    // The index may be behind the books, which know how much they hold.
-    let held =
-        known.iter().filter(|refund| refund.status.holds()).map(|refund| refund.amount).fold(0, i64::saturating_add);
-    let payment = app.store.get::<Payment>(&Key::payment(tenant, payment_id)).await?;
-    if payment.is_some_and(|payment| payment.refunds.held != held) {
-        return Err(Stop::Gateway("the index of refunds is behind the books"));
-    }
-    for seen in listed {
-        let is_it = |refund: &&Refund| refund.reference() == Some(seen.reference.as_str());
-        let nameless = |refund: &&Refund| {
-            let money = seen.answer.seen.as_ref().and_then(|seen| seen.money);
-            refund.reference().is_none() && refund.status.holds() && Some(refund.money()) == money
-        };
-        match known.iter().find(is_it).or_else(|| known.iter().find(nameless)) {
-            Some(refund) if refund.reference().is_none() && refund.status.is_unsettled() => {
-                return Err(Stop::Gateway("a refund is told of that may be one of ours which has not heard its id"));
-            }
-            // Known by its id, or executed by a person's word: it is that one.
-            Some(refund) if !refund.external => seen.labels.refund_id = Some(refund.id.to_string()),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// Applies what the list shows and the running total beyond it. Each refund that changes is a change of its own; the

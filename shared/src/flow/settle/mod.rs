@@ -4,13 +4,16 @@
 //! function on what was read. When somebody else was faster, everything is read and decided again.
 
 mod note;
+mod wait;
 
 pub(super) use self::note::check_when_final;
 use self::note::{called, noted};
+use self::wait::waiting_check;
+pub use self::wait::{acts_until, waits_until};
 use super::alert::{Execution, run};
 use super::keys::{may_be_given_up, pending_check};
-use super::method::Retirement;
 use super::record::{Told, record};
+use super::retirement::Retirement;
 use super::send::Sent;
 use super::{Invocation, Stop};
 use crate::app::App;
@@ -265,17 +268,6 @@ fn is_captured(movement: Movement<'_>, finding: &Finding) -> bool {
     movement.waits_for_customer() && movement.gateway() == Gateway::Paypal && finding.sent.seen.is_some()
 }
 
-/// When to look again at what waits for its customer. At Stripe an event tells when he has acted, and until when is up
-/// to the gateway; at PayPal it is we who go on.
-fn waiting_check(now: Time, payment: &Payment) -> Time {
-    let until = waits_until(payment);
-    match payment.frozen.gateway {
-        Gateway::Stripe | Gateway::Plaid => until,
-        Gateway::Paypal if now < until => retry::next_check(now, payment.progress.checks).min(until),
-        Gateway::Paypal => retry::next_check(now, payment.progress.checks),
-    }
-}
-
 /// Notes PayPal's order as soon as an answer tells of it, and when the money is expected.
 fn learn(case: &mut Case, finding: &Finding) {
     if finding.sent.mismatch {
@@ -345,21 +337,6 @@ fn execution<'a>(finding: &'a Finding, why: Option<&'a Failure>) -> Execution<'a
     };
     let gateway_code = finding.sent.gateway_code.as_deref();
     Execution { action: finding.action, class, gateway_code, attempts: finding.sent.attempts }
-}
-
-/// Until when a customer can act: PayPal forgets an order that is not approved before the day is over.
-#[must_use]
-pub fn acts_until(payment: &Payment) -> Time {
-    match payment.frozen.gateway {
-        Gateway::Stripe | Gateway::Plaid => waits_until(payment),
-        Gateway::Paypal => payment.created_at.plus(bounds::PAYPAL_APPROVAL),
-    }
-}
-
-/// Until when a customer may act; then the payment is canceled at the gateway.
-#[must_use]
-pub fn waits_until(payment: &Payment) -> Time {
-    payment.created_at.plus(bounds::ACTION_LIFETIME)
 }
 
 /// The case of a payment or refund, as it is now.

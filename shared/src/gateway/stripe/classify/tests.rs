@@ -161,7 +161,7 @@ fn a_blocked_account_needs_another_method_and_a_limit_another_day() {
 
 #[test]
 fn why_a_bank_did_not_pay_is_a_return_unless_stripe_itself_refused() {
-    use crate::model::return_code::ReturnClass::{Frozen, Funds, Review};
+    use crate::model::return_code::ReturnClass::{Account, Funds, Review};
     for (word, class) in [
         ("insufficient_funds", Some(Funds)),
         ("bank_account_unusable", Some(Account)),

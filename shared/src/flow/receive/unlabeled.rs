@@ -1,0 +1,56 @@
+//! Plaid's refunds carry no mark of ours: which are ours is told by their ids, and by the books.
+
+use crate::app::App;
+use crate::bounds;
+use crate::flow::Stop;
+use crate::gateway::SeenRefund;
+use crate::id::{PaymentId, TenantId};
+use crate::model::payment::Payment;
+use crate::model::refund::Refund;
+use crate::store::Key;
+use crate::store::list::{Page, PageRequest};
+
+/// Tells which of Plaid's refunds are ours: they carry no mark. One of ours that has not heard its id yet may be any that
+/// nobody knows; it hears it by being sent again, and until then nothing is recorded as made without us.
+pub(super) async fn told_apart(
+    app: &App,
+    tenant: &TenantId,
+    payment_id: &PaymentId,
+    listed: &mut [SeenRefund],
+) -> Result<(), Stop> {
+    let mut known: Vec<Refund> = Vec::new();
+    let mut page = PageRequest { limit: bounds::PAGE_MAX, cursor: None };
+    loop {
+        let Page { items, cursor } = app.store.refunds(tenant, Some(payment_id), &page).await?;
+        for refund in items {
+            known.extend(app.store.get::<Refund>(&Key::refund(tenant, &refund.id)).await?);
+        }
+        match cursor {
+            Some(cursor) => page.cursor = Some(cursor),
+            None => break,
+        }
+    }
+    // The index may be behind the books, which know how much they hold.
+    let held =
+        known.iter().filter(|refund| refund.status.holds()).map(|refund| refund.amount).fold(0, i64::saturating_add);
+    let payment = app.store.get::<Payment>(&Key::payment(tenant, payment_id)).await?;
+    if payment.is_some_and(|payment| payment.refunds.held != held) {
+        return Err(Stop::Gateway("the index of refunds is behind the books"));
+    }
+    for seen in listed {
+        let is_it = |refund: &&Refund| refund.reference() == Some(seen.reference.as_str());
+        let nameless = |refund: &&Refund| {
+            let money = seen.answer.seen.as_ref().and_then(|seen| seen.money);
+            refund.reference().is_none() && refund.status.holds() && Some(refund.money()) == money
+        };
+        match known.iter().find(is_it).or_else(|| known.iter().find(nameless)) {
+            Some(refund) if refund.reference().is_none() && refund.status.is_unsettled() => {
+                return Err(Stop::Gateway("a refund is told of that may be one of ours which has not heard its id"));
+            }
+            // Known by its id, or executed by a person's word: it is that one.
+            Some(refund) if !refund.external => seen.labels.refund_id = Some(refund.id.to_string()),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Retirement: what a bank's return makes of the payment method that was debited or paid into.
+//!
+//! It is written in the transaction of what it makes of the payment: a closed account is not used again, and one whose
+//! owner did not authorize a debit never.
+
+use serde_json::json;
+
+use super::method::default_of;
+use super::{Invocation, Stop};
+use crate::app::App;
+use crate::gateway::stripe;
+use crate::model::alert::AlertKind;
+use crate::model::audit::Audited;
+use crate::model::method::{Method, MethodStatus};
+use crate::model::payment::{Failure, Payment, PaymentStatus};
+use crate::model::return_code::{self, ReturnClass};
+use crate::model::transition::Case;
+use crate::store::Key;
+use crate::store::commit::Commit;
+
+/// A payment method that must not be used any more, since a bank said so.
+#[derive(Debug)]
+pub(super) struct Retirement {
+    method: Method,
+    is_default: bool,
+    status: MethodStatus,
+}
+
+impl Retirement {
+    /// What a return makes of the method that was debited or paid into; `None`: it stays as it is.
+    pub(super) async fn of(app: &App, before: &Case, after: &Case) -> Result<Option<Self>, Stop> {
+        let payment = &after.payment;
+        let has_ended = payment.status != before.payment.status
+            && matches!(payment.status, PaymentStatus::Failed | PaymentStatus::Returned);
+        let status = payment.failure.as_ref().and_then(|failure| class_of(payment, failure)?.method());
+        let (Some(status), Some(id), None, true) = (status, &payment.payment_method_id, &after.refund, has_ended)
+        else {
+            return Ok(None);
+        };
+        let Some(method) = app.store.get::<Method>(&Key::method(&payment.tenant_id, id)).await? else {
+            return Ok(None);
+        };
+        // What is blocked stays so.
+        if method.status == status || method.status == MethodStatus::Blocked {
+            return Ok(None);
+        }
+        let is_default = default_of(app, &method).await?.is_some_and(|default| default.id == method.id);
+        Ok(Some(Self { method, is_default, status }))
+    }
+
+    /// Who is called about it.
+    pub(super) fn alert(&self) -> AlertKind {
+        match self.status {
+            MethodStatus::Blocked => AlertKind::DebitNotAuthorized,
+            MethodStatus::Active | MethodStatus::Inactive => AlertKind::PaymentMethodInvalid,
+        }
+    }
+
+    /// Writes it with what brought it about.
+    pub(super) fn write(self, app: &App, invocation: &Invocation, commit: &mut Commit, payment: &Payment) {
+        let Self { method: before, is_default, status } = self;
+        let mut after = Method { status, ..before.clone() };
+        let code = payment.failure.as_ref().and_then(|failure| failure.gateway_code.as_deref());
+        let changes = json!({
+            "status": [before.status, status], "default": [is_default, false],
+            "payment": payment.id, "return_code": code,
+        });
+        let entry = after.record(&invocation.actor, "retire_method", &changes, app.clock.now());
+        commit.method(&app.store, &after, before.version);
+        if is_default {
+            commit.no_default_method(&app.store, &after);
+        }
+        commit.entry(&app.store, entry);
+    }
+}
+
+/// What a failure says of the bank account. Stripe refuses at once what it knows from a return before: that is no
+/// presentment, and the account is no better for it.
+fn class_of(payment: &Payment, failure: &Failure) -> Option<ReturnClass> {
+    let known_before = || {
+        let word = failure.gateway_code.as_deref().filter(|_| payment.is_debit())?;
+        stripe::bank_return(word).map(return_code::class)
+    };
+    failure.returned.or_else(known_before)
+}
