@@ -328,8 +328,8 @@ pub(super) async fn apply_disputes(
     }
     // A dispute about a bank debit is the bank's return; for a reason that has no code, a person looks.
     let reason = seen.reason.as_deref().filter(|_| case.payment.is_debit());
-    let failure = reason
-        .map(|reason| return_code::failure(stripe::bank_return(reason).unwrap_or(reason), seen.reason.clone()));
+    let failure =
+        reason.map(|reason| return_code::failure(stripe::bank_return(reason).unwrap_or(reason), seen.reason.clone()));
     let commit = match transition::standing(&case, seen.standing, failure.as_ref()) {
         Some(mut change) => {
             let retirement = Retirement::of(app, &case, &change.case).await?;
