@@ -172,7 +172,9 @@ impl<'a> Movement<'a> {
     /// to, and so has a payout whose batch is known; but an approved order is gone on with by a send.
     #[must_use]
     pub fn may_be_under_way(self) -> bool {
-        let is_replied_to = self.is_payout() && self.reference().is_some();
+        // What Plaid has named is made once: another send is answered with it.
+        let is_named_once = self.is_payout() || self.gateway() == Gateway::Plaid;
+        let is_replied_to = is_named_once && self.reference().is_some();
         self.is_unsettled() && !is_replied_to && (!self.waits_for_customer() || self.gateway() == Gateway::Paypal)
     }
 
