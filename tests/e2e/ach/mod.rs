@@ -1,5 +1,14 @@
 //! Bank payments over the same flows: debits and transfers by Stripe, debits and credits by Plaid.
 
+mod plaid;
+mod plaid_credits;
+mod plaid_debits;
+mod plaid_methods;
+mod plaid_refunds;
+mod plaid_returns;
+mod plaid_signatures;
+mod plaid_sync;
+
 use local::client::Answer;
 use local::plaid::{Account, Entry};
 use reqwest::Method;
@@ -169,26 +178,4 @@ async fn a_transfer_by_stripe_is_paid_at_once() {
     let answer = world.pay_by_bank(&invoice, json!({})).await;
     assert_eq!((answer.status, &answer.body["status"]), (201, &json!("paid")), "{}", answer.body);
     assert_eq!(world.stack.stripe.transfers(ACCOUNT).len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_debit_by_plaid_is_paid_when_it_has_settled() {
-    let world = World::with_plaid().await;
-    world.plaid_bank("acc_globex", 1_000_000, json!({ "customer_id": "globex" })).await;
-    let invoice = world.receivable(json!({})).await;
-    let (payment, transfer) = world.under_way(&invoice).await;
-    assert!(world.stack.plaid.post(&transfer) && world.stack.plaid.settle(&transfer));
-    world.plaid_told().await;
-    assert_eq!(world.payment(&payment).await["status"], "paid");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_credit_by_plaid_is_paid_when_it_has_settled() {
-    let world = World::with_plaid().await;
-    let method = world.plaid_bank("acc_office", 0, json!({ "vendor_id": "office" })).await;
-    let invoice = world.payable(json!({ "plaid_method_id": method })).await;
-    let (payment, transfer) = world.under_way(&invoice).await;
-    assert!(world.stack.plaid.post(&transfer) && world.stack.plaid.settle(&transfer));
-    world.plaid_told().await;
-    assert_eq!(world.payment(&payment).await["status"], "paid");
 }
