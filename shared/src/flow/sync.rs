@@ -71,6 +71,19 @@ async fn write(app: &App, invocation: &Invocation, cursor: &Cursor) -> Result<()
 /// # Errors
 /// Whatever kept an event from being applied, or from being heard of: it is asked for again.
 pub async fn sync(app: &App, invocation: &Invocation, secret: &Arc<PlaidSecret>) -> Result<(), Stop> {
+    match ask(app, invocation, secret).await {
+        // Rotated since it was cached.
+        Err(Stop::Gateway(why)) if why == Trouble::KeyRefused.as_str() => {
+            let Keys::Plaid(fresh) = app.secrets.keys_anew(invocation.tenant(), Gateway::Plaid).await? else {
+                return Err(Stop::Impossible("keys of another gateway"));
+            };
+            ask(app, invocation, &fresh).await
+        }
+        done => done,
+    }
+}
+
+async fn ask(app: &App, invocation: &Invocation, secret: &Arc<PlaidSecret>) -> Result<(), Stop> {
     let key = Key::cursor(invocation.tenant());
     let cursor = app.store.get::<Cursor>(&key).await?.filter(|cursor| cursor.account == secret.client_id);
     // Nothing was ever paid over this account.
@@ -204,13 +217,5 @@ async fn sync_tenant(app: &App, tenant: &TenantId, request_id: &str, deadline: T
     let Keys::Plaid(secret) = app.secrets.keys(tenant, Gateway::Plaid).await? else {
         return Err(Stop::Impossible("keys of another gateway"));
     };
-    match sync(app, &invocation, &secret).await {
-        Err(Stop::Gateway(why)) if why == Trouble::KeyRefused.as_str() => {
-            let Keys::Plaid(fresh) = app.secrets.keys_anew(tenant, Gateway::Plaid).await? else {
-                return Err(Stop::Impossible("keys of another gateway"));
-            };
-            sync(app, &invocation, &fresh).await
-        }
-        done => done,
-    }
+    sync(app, &invocation, &secret).await
 }

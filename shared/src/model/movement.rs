@@ -169,10 +169,11 @@ impl<'a> Movement<'a> {
     }
 
     /// Whether a send of it may be under way before its fence has passed. What waits for its customer has been replied
-    /// to, and so has a payout whose batch is known; but an approved order is gone on with by a send.
+    /// to, and so has a payout whose batch is known, or what Plaid has named; but an approved order is gone on with by a
+    /// send.
     #[must_use]
     pub fn may_be_under_way(self) -> bool {
-        // What Plaid has named is made once: another send is answered with it.
+        // Another send is answered with the same.
         let is_named_once = self.is_payout() || self.gateway() == Gateway::Plaid;
         let is_replied_to = is_named_once && self.reference().is_some();
         self.is_unsettled() && !is_replied_to && (!self.waits_for_customer() || self.gateway() == Gateway::Paypal)
