@@ -227,8 +227,8 @@ async fn plaid(world: &World) {
         assert_eq!(answer.status, 202, "{}", answer.body);
         world.stack.plaid.clear_faults();
         let payment = answer.body["id"].as_str().unwrap();
-        let finds_out = async || {
-            world.clock.advance(Duration::from_mins(3));
+        let finds_out = async |after: Duration| {
+            world.clock.advance(after);
             let promise = json!({ "invoice_id": invoice, "payment_method": "ach", "scheduled_date": world.in_days(9) });
             match function {
                 "pay" => drop(get(world, &format!("/payments/{payment}")).await),
@@ -238,21 +238,35 @@ async fn plaid(world: &World) {
                 _ => drop(world.execute().await),
             }
         };
-        finds_out().await;
+        finds_out(Duration::from_mins(3)).await;
         let transfer = world.plaid_books().pop().unwrap();
         assert_eq!(transfer.account, account);
         assert!(world.stack.plaid.post(&transfer.id) && world.stack.plaid.return_transfer(&transfer.id, "R03"));
         if function == "webhook" {
             world.plaid_told().await;
         } else {
-            finds_out().await;
+            // The executor asks once a day what banks did.
+            finds_out(if function == "scheduled-executor" { days(1) } else { Duration::from_mins(3) }).await;
         }
         let methods = get(world, &format!("/payment-methods?customer_id={function}")).await;
         assert_eq!(methods["items"][0]["status"], json!("inactive"), "{function}");
     }
-    // No webhook has told of it.
-    world.clock.advance(days(1));
-    world.execute().await;
+    // Refunds in Plaid's dashboard: a webhook tells of the first, and none of the second.
+    world.plaid_bank("acc_last", 1_000_000, json!({ "customer_id": "globex" })).await;
+    let invoice = world.receivable(json!({})).await;
+    let (payment, transfer) = world.under_way(&invoice).await;
+    assert!(world.stack.plaid.post(&transfer) && world.stack.plaid.settle(&transfer));
+    for refunded in [100, 200] {
+        let refund = world.refund_at_plaid(&transfer, "1.00").await;
+        assert!(world.stack.plaid.finish_refund(&refund, true));
+        if refunded == 100 {
+            world.plaid_told().await;
+        } else {
+            world.clock.advance(days(1));
+            world.execute().await;
+        }
+        assert_eq!(get(world, &format!("/payments/{payment}")).await["refunded"], json!(refunded));
+    }
 }
 
 async fn review(world: &World) {

@@ -13,6 +13,7 @@ use local::plaid::Entry;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use super::{CLIENT, SECRET};
 use crate::world::{ADMIN, TENANT, World};
 
 /// The customer's bank account.
@@ -135,6 +136,18 @@ pub fn descriptions(world: &World) -> Vec<String> {
 pub async fn sweep_after(world: &World, minutes: u64) {
     world.clock.advance(Duration::from_mins(minutes));
     world.sweep().await;
+}
+
+impl World {
+    /// Somebody refunds in Plaid's dashboard; Plaid's id of the refund.
+    pub async fn refund_at_plaid(&self, transfer: &str, amount: &str) -> String {
+        let key = uuid::Uuid::new_v4().to_string();
+        let body = json!({ "transfer_id": transfer, "amount": amount, "idempotency_key": key });
+        let asked = self.stack.http.post(format!("{}/transfer/refund/create", self.stack.urls.plaid)).json(&body);
+        let asked = asked.header("PLAID-CLIENT-ID", CLIENT).header("PLAID-SECRET", SECRET);
+        let answer: Value = asked.send().await.unwrap().json().await.unwrap();
+        answer["refund"]["id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
 }
 
 /// What Plaid answers with an error.

@@ -7,8 +7,8 @@ use local::plaid::fault::{Fault, Kind};
 use local::plaid::{RefundEntry, RefundStatus};
 use serde_json::{Value, json};
 
+use super::CLIENT;
 use super::plaid::{asked, both, debited, debtor, send_back, settled, standing, sweep_after};
-use super::{CLIENT, SECRET};
 use crate::world::{TENANT, World, refused};
 
 const REFUND: &str = "/transfer/refund/create";
@@ -33,16 +33,6 @@ async fn status(world: &World, refund: &str) -> Value {
 async fn listed(world: &World, payment: &str) -> Vec<(String, i64)> {
     let listed = world.listed(TENANT, &format!("/refunds?payment_id={payment}"), 100).await;
     listed.iter().map(|one| (one["status"].as_str().unwrap().to_owned(), one["amount"].as_i64().unwrap())).collect()
-}
-
-/// Somebody refunds in Plaid's dashboard.
-async fn in_dashboard(world: &World, transfer: &str, amount: &str) -> String {
-    let body =
-        json!({ "transfer_id": transfer, "amount": amount, "idempotency_key": uuid::Uuid::new_v4().to_string() });
-    let asked = world.stack.http.post(format!("{}{REFUND}", world.stack.urls.plaid)).json(&body);
-    let asked = asked.header("PLAID-CLIENT-ID", CLIENT).header("PLAID-SECRET", SECRET);
-    let answer: Value = asked.send().await.unwrap().json().await.unwrap();
-    answer["refund"]["id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +83,7 @@ async fn more_than_was_debited_never_goes_back() {
     assert_eq!(asked(&world, REFUND).len(), 1);
 
     // Somebody was faster in the dashboard, and we have not heard of it: Plaid refuses, and the amount is free again.
-    let theirs = in_dashboard(&world, &debit.transfer, "15.00").await;
+    let theirs = world.refund_at_plaid(&debit.transfer, "15.00").await;
     let refusal = world.refund("r4", &debit.payment, json!({ "amount": 19_000 })).await;
     assert_eq!((refusal.status, refusal.code()), (409, "not_refundable"), "{}", refusal.body);
     assert!(world.stack.plaid.finish_refund(&theirs, true));
@@ -161,7 +151,7 @@ async fn one_of_ours_that_has_not_heard_its_id_is_never_recorded_a_second_time()
 async fn a_refund_that_was_made_in_the_dashboard_is_followed_once() {
     let (world, _) = debtor().await;
     let debit = settled(&world).await;
-    let theirs = in_dashboard(&world, &debit.transfer, "200.00").await;
+    let theirs = world.refund_at_plaid(&debit.transfer, "200.00").await;
     assert!(world.stack.plaid.finish_refund(&theirs, true));
     for _ in 0..2 {
         world.plaid_told().await;
