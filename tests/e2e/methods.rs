@@ -85,7 +85,9 @@ async fn a_reference_that_leads_nowhere_is_refused_with_its_field() {
     }
     refused(&add(&world, json!({ "gateway": "stripe", "reference": "card_1" })).await, 422, &["invalid_field"]);
     refused(&add(&world, json!({ "gateway": "paypal", "reference": "x" })).await, 422, &["gateway_not_configured"]);
-    refused(&add(&world, json!({ "gateway": "plaid", "reference": "x" })).await, 501, &["not_yet"]);
+    refused(&add(&world, json!({ "gateway": "plaid", "reference": "x" })).await, 422, &["invalid_field"]);
+    let linked = json!({ "gateway": "plaid", "reference": "public-sandbox-1" });
+    refused(&add(&world, linked).await, 422, &["gateway_not_configured"]);
     refused(&add(&world, json!({})).await, 422, &["missing_field", "missing_field"]);
     let both = json!({ "gateway": "stripe", "reference": "pm_card_visa", "customer_id": "a", "vendor_id": "b" });
     refused(&add(&world, both).await, 422, &["invalid_field"]);
