@@ -7,8 +7,8 @@ use local::plaid::{Account, TransferStatus};
 use serde_json::{Value, json};
 
 use super::plaid::{
-    ACCOUNT, AUTHORIZE, CREATE, Moved, SYNC, asked, both, cursor, debited, debtor, later, moved, send_back, settled,
-    standing, sweep_after,
+    ACCOUNT, AUTHORIZE, CREATE, Moved, SYNC, asked, both, cursor, debited, debtor, later, linked, moved, send_back,
+    settled, standing, sweep_after,
 };
 use super::{CLIENT, SECRET};
 use crate::schedules::days;
@@ -137,6 +137,28 @@ async fn a_page_from_before_moves_neither_the_books_nor_the_cursor_back() {
     }
     super::plaid::settle(&world, &again).await;
     assert_eq!(standing(&world, &again).await, both("paid", "paid"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_held_up_over_an_older_page_does_not_move_the_cursor_back() {
+    let world = World::with(|options| options.gateway_timeout = Some(Duration::from_secs(30))).await;
+    world.plaid_account().await;
+    linked(&world).await;
+    let first = debited(&world).await;
+    assert!(world.stack.plaid.post(&first.transfer) && world.stack.plaid.settle(&first.transfer));
+    world.stack.plaid.add_fault(Fault::transfer_look_up(Kind::Slow(1_000)));
+    let overtakes = async {
+        while asked(&world, SYNC).is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(world.stack.plaid.make_available(&first.transfer));
+        world.plaid_told().await;
+        assert_eq!(cursor(&world).await, Some(4));
+    };
+    let (held_up, ()) = tokio::join!(world.plaid_tells(), overtakes);
+    assert_eq!(held_up.status, 200, "{}", held_up.body);
+    assert_eq!(cursor(&world).await, Some(4));
+    assert_eq!(world.trail(&first.invoice).await, ["create", "approve", "pay", "settle"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
