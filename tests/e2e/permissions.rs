@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 use local::client::Answer;
+use local::plaid::fault::Fault as PlaidFault;
 use local::stripe::fault::{Fault, Kind};
 use local::template::{Grant, Template};
 use serde_json::{Value, json};
@@ -84,6 +85,7 @@ async fn each_function_uses_all_that_its_policy_grants() {
     stripe_tells(&world).await;
     review(&world).await;
     paypal(&world).await;
+    plaid(&world).await;
 
     for (name, function) in &world.stack.functions {
         let unused: Vec<Grant> = function.permissions.unused();
@@ -207,6 +209,66 @@ async fn paypal(world: &World) {
     world.until(&format!("/invoices/{invoice}"), "paid").await;
 }
 
+/// Each function that finds out what became of a payment makes a transfer that was held up, with what opens the bank
+/// account, and takes a method out of use that a bank has ended.
+async fn plaid(world: &World) {
+    world.plaid_account().await;
+    world.stack.plaid.set_banks_closed(true);
+    for function in ["pay", "invoices", "refund", "schedule", "scheduled-executor", "webhook"] {
+        let account = format!("acc_{function}");
+        // Linked twice: the first time makes the secret, the second one changes it.
+        for _ in 0..2 {
+            world.plaid_bank(&account, 1_000_000, json!({ "customer_id": function })).await;
+        }
+        let counterparty = json!({ "name": "Globex Corporation", "customer_id": function });
+        let invoice = world.receivable(json!({ "counterparty": counterparty })).await;
+        world.stack.plaid.add_fault(PlaidFault::transfer(Kind::NothingReached).times(100));
+        let answer = world.pay_by_bank(&invoice, json!({})).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        world.stack.plaid.clear_faults();
+        let payment = answer.body["id"].as_str().unwrap();
+        let finds_out = async |after: Duration| {
+            world.clock.advance(after);
+            let promise = json!({ "invoice_id": invoice, "payment_method": "ach", "scheduled_date": world.in_days(9) });
+            match function {
+                "pay" => drop(get(world, &format!("/payments/{payment}")).await),
+                "invoices" => drop(get(world, &format!("/invoices/{invoice}")).await),
+                "refund" => drop(world.refund(&format!("of-{invoice}"), payment, json!({})).await),
+                "schedule" => drop(post(world, "/scheduled-payments", promise).await),
+                _ => drop(world.execute().await),
+            }
+        };
+        finds_out(Duration::from_mins(3)).await;
+        let transfer = world.plaid_books().pop().unwrap();
+        assert_eq!(transfer.account, account);
+        assert!(world.stack.plaid.post(&transfer.id) && world.stack.plaid.return_transfer(&transfer.id, "R03"));
+        if function == "webhook" {
+            world.plaid_told().await;
+        } else {
+            // The executor asks once a day what banks did.
+            finds_out(if function == "scheduled-executor" { days(1) } else { Duration::from_mins(3) }).await;
+        }
+        let methods = get(world, &format!("/payment-methods?customer_id={function}")).await;
+        assert_eq!(methods["items"][0]["status"], json!("inactive"), "{function}");
+    }
+    // Refunds in Plaid's dashboard: a webhook tells of the first, and none of the second.
+    world.plaid_bank("acc_last", 1_000_000, json!({ "customer_id": "globex" })).await;
+    let invoice = world.receivable(json!({})).await;
+    let (payment, transfer) = world.under_way(&invoice).await;
+    assert!(world.stack.plaid.post(&transfer) && world.stack.plaid.settle(&transfer));
+    for refunded in [100, 200] {
+        let refund = world.refund_at_plaid(&transfer, "1.00").await;
+        assert!(world.stack.plaid.finish_refund(&refund, true));
+        if refunded == 100 {
+            world.plaid_told().await;
+        } else {
+            world.clock.advance(days(1));
+            world.execute().await;
+        }
+        assert_eq!(get(world, &format!("/payments/{payment}")).await["refunded"], json!(refunded));
+    }
+}
+
 async fn review(world: &World) {
     let alert = get(world, "/alerts").await["items"][0]["id"].clone();
     let path = format!("/alerts/{}/resolve", alert.as_str().unwrap());
@@ -243,7 +305,14 @@ fn nobody_may_change_an_audit_entry_and_no_policy_reaches_further_than_it_says()
             // is a secret of that name.
             let name = resource.trim_end_matches("-??????");
             let named = |gateway: &str| name.ends_with(&format!(":secret:${{SecretsPrefix}}/*/{gateway}"));
-            let secret = action == "secretsmanager:GetSecretValue" && ["stripe", "paypal"].into_iter().any(named);
+            let gateways = ["stripe", "paypal", "plaid", "plaid/*"];
+            // What opens bank accounts is written by who links them alone, and read by everybody else.
+            let links = function.folder == "payment-methods";
+            let secret = match action.as_str() {
+                "secretsmanager:GetSecretValue" => gateways.into_iter().any(named) && !(links && named("plaid/*")),
+                "secretsmanager:CreateSecret" | "secretsmanager:PutSecretValue" => links && named("plaid/*"),
+                _ => false,
+            };
             assert!(secret || !resource.contains('*'), "{}: {grant:?}", function.folder);
         }
     }

@@ -12,6 +12,7 @@ use shared::api::problem::Problem;
 use shared::app::App;
 use shared::flow::sync::sync;
 use shared::flow::{Invocation, Stop};
+use shared::gateway::Trouble;
 use shared::gateway::plaid::event;
 use shared::gateway::plaid::signature::Refused;
 use shared::id::{TenantId, UserId};
@@ -57,32 +58,33 @@ pub(super) async fn take(
 /// The tenant's secret, once Plaid has signed the body within the last minutes.
 async fn verified(app: &App, tenant: &TenantId, token: &str, body: &[u8]) -> Result<Arc<PlaidSecret>, Problem> {
     let timeout = app.config.gateway_timeout;
-    let signed = async |secret: &PlaidSecret| {
-        match app.plaid_signatures.verify(&app.plaid, secret, token, body, timeout).await {
-            Ok(()) => Ok(true),
-            Err(Refused::NotGenuine(why)) => {
-                tracing::warn!(why, "the signature is refused");
-                Ok(false)
-            }
-            // The delivery is wanted again.
-            Err(Refused::Unavailable(trouble)) => Err(Problem::again(Stop::Gateway(trouble.as_str()))),
+    let signed = async |secret: &PlaidSecret| match app
+        .plaid_signatures
+        .verify(&app.plaid, secret, token, body, timeout)
+        .await
+    {
+        Ok(()) => Ok(true),
+        Err(Refused::NotGenuine(why)) => {
+            tracing::warn!(why, "the signature is refused");
+            Ok(false)
         }
+        Err(Refused::Unavailable(trouble)) => Err(trouble),
     };
     let of_plaid = |keys: Keys| match keys {
         Keys::Plaid(secret) => Ok(secret),
         _ => Err(unsigned()),
     };
-    let secret = of_plaid(app.secrets.keys(tenant, Gateway::Plaid).await.map_err(without)?)?;
-    match signed(&secret).await {
+    let mut secret = of_plaid(app.secrets.keys(tenant, Gateway::Plaid).await.map_err(without)?)?;
+    let mut genuine = signed(&secret).await;
+    if genuine == Err(Trouble::KeyRefused) {
+        // Rotated since it was cached.
+        secret = of_plaid(app.secrets.keys_anew(tenant, Gateway::Plaid).await.map_err(without)?)?;
+        genuine = signed(&secret).await;
+    }
+    match genuine {
         Ok(true) => Ok(secret),
         Ok(false) => Err(unsigned()),
-        // Plaid's key is asked for with ours, which may have been rotated since it was cached.
-        Err(problem) => {
-            let fresh = of_plaid(app.secrets.keys_anew(tenant, Gateway::Plaid).await.map_err(without)?)?;
-            if Arc::ptr_eq(&fresh, &secret) {
-                return Err(problem);
-            }
-            if signed(&fresh).await? { Ok(fresh) } else { Err(unsigned()) }
-        }
+        // The delivery is wanted again.
+        Err(trouble) => Err(Problem::again(Stop::Gateway(trouble.as_str()))),
     }
 }

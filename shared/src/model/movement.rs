@@ -169,12 +169,13 @@ impl<'a> Movement<'a> {
     }
 
     /// Whether a send of it may be under way before its fence has passed. What waits for its customer has been replied
-    /// to, and so has a payout whose batch is known, or a bank payment whose object is: all its sends made that one. But
-    /// an approved order is gone on with by a send.
+    /// to, and so has a payout whose batch is known, or what a bank moves whose object is: all its sends made that one.
+    /// But an approved order is gone on with by a send.
     #[must_use]
     pub fn may_be_under_way(self) -> bool {
         let is_by_bank = matches!(self, Self::Payment(payment) if payment.payment_method == PaymentMethod::Ach);
-        let is_replied_to = (self.is_payout() || is_by_bank) && self.reference().is_some();
+        let is_named_once = self.is_payout() || is_by_bank || self.gateway() == Gateway::Plaid;
+        let is_replied_to = is_named_once && self.reference().is_some();
         self.is_unsettled() && !is_replied_to && (!self.waits_for_customer() || self.gateway() == Gateway::Paypal)
     }
 

@@ -1,6 +1,14 @@
 //! Bank payments over the same flows: debits and transfers by Stripe, debits and credits by Plaid.
 
 mod bank_days;
+mod plaid;
+mod plaid_credits;
+mod plaid_debits;
+mod plaid_methods;
+mod plaid_refunds;
+mod plaid_returns;
+mod plaid_signatures;
+mod plaid_sync;
 mod stripe;
 mod stripe_debits;
 mod stripe_returns;
@@ -154,26 +162,4 @@ impl World {
     pub fn plaid_books(&self) -> Vec<Entry> {
         self.stack.plaid.books(CLIENT)
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_debit_by_plaid_is_paid_when_it_has_settled() {
-    let world = World::with_plaid().await;
-    world.plaid_bank("acc_globex", 1_000_000, json!({ "customer_id": "globex" })).await;
-    let invoice = world.receivable(json!({})).await;
-    let (payment, transfer) = world.under_way(&invoice).await;
-    assert!(world.stack.plaid.post(&transfer) && world.stack.plaid.settle(&transfer));
-    world.plaid_told().await;
-    assert_eq!(world.payment(&payment).await["status"], "paid");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_credit_by_plaid_is_paid_when_it_has_settled() {
-    let world = World::with_plaid().await;
-    let method = world.plaid_bank("acc_office", 0, json!({ "vendor_id": "office" })).await;
-    let invoice = world.payable(json!({ "plaid_method_id": method })).await;
-    let (payment, transfer) = world.under_way(&invoice).await;
-    assert!(world.stack.plaid.post(&transfer) && world.stack.plaid.settle(&transfer));
-    world.plaid_told().await;
-    assert_eq!(world.payment(&payment).await["status"], "paid");
 }

@@ -80,8 +80,7 @@ fn against(
         refusals.push(mismatch(format!("{} is for {}, not {by}.", method.id, method.serves())));
     } else if method.gateway != gateway {
         refusals.push(mismatch(format!("{} is at {}; {gateway} pays this vendor.", method.id, method.gateway)));
-    }
-    if account.is_some_and(|account| account != method.account) {
+    } else if account.is_some_and(|account| account != method.account) {
         let detail =
             format!("{} was added in another gateway account than the tenant's secret names; add it anew.", method.id);
         refusals.push(mismatch(detail));
