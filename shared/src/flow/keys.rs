@@ -16,7 +16,7 @@ use crate::secrets::{BankAccess, Keys, PlaidSecret, SecretError, StripeSecret};
 
 impl Keys {
     /// Sends a payment or a refund; `order`: the one at PayPal that an answer before this has told of; `unsent`: nothing
-    /// of it has been sent so far, for certain.
+    /// of it has been sent so far, for certain. What Plaid gives first is leave to send.
     pub(super) async fn send(
         &self,
         app: &App,
@@ -24,16 +24,18 @@ impl Keys {
         order: Option<&str>,
         unsent: bool,
         timeout: Duration,
-    ) -> Answer {
-        match (self, movement) {
+    ) -> Leave {
+        Leave::Answer(match (self, movement) {
             (Self::Stripe(secret), Movement::Payment(payment)) if payment.is_transfer() && unsent => {
                 transfer(app, secret, payment, timeout).await
             }
             (Self::Stripe(secret), _) => app.stripe.send(secret, movement, timeout).await,
             (Self::Paypal(secret), _) => app.paypal.send(secret, movement, order, timeout).await,
             (Self::Plaid(secret), Movement::Refund(refund)) => app.plaid.refund(secret, refund, timeout).await,
-            (Self::Plaid(secret), Movement::Payment(payment)) => plaid_payment(app, secret, payment, timeout).await,
-        }
+            (Self::Plaid(secret), Movement::Payment(payment)) => {
+                return plaid_payment(app, secret, payment, timeout).await;
+            }
+        })
     }
 
     /// Looks a payment or a refund up. Moves no money.
@@ -138,18 +140,18 @@ async fn transfer(app: &App, secret: &StripeSecret, payment: &Payment, timeout: 
 
 /// A transfer at Plaid: under the authorization that is in the books, else the leave for one. A credit is paid from the
 /// ledger, which is looked at before.
-async fn plaid_payment(app: &App, secret: &PlaidSecret, payment: &Payment, timeout: Duration) -> Answer {
+async fn plaid_payment(app: &App, secret: &PlaidSecret, payment: &Payment, timeout: Duration) -> Leave {
     let began = app.clock.now();
     let access = match bank(app, payment).await {
         Ok(access) => access,
-        Err(answer) => return *answer,
+        Err(answer) => return Leave::Answer(*answer),
     };
     let timeout = match in_time(app, began, timeout) {
         Ok(rest) => rest,
-        Err(answer) => return *answer,
+        Err(answer) => return Leave::Answer(*answer),
     };
     if let Some(authorization) = &payment.authorization {
-        return app.plaid.transfer(secret, &access, payment, &authorization.id, timeout).await;
+        return Leave::Answer(app.plaid.transfer(secret, &access, payment, &authorization.id, timeout).await);
     }
     let frozen = payment.frozen.transfer.as_ref().filter(|transfer| transfer.direction == Direction::Credit);
     let mut rest = timeout;
@@ -158,15 +160,10 @@ async fn plaid_payment(app: &App, secret: &PlaidSecret, payment: &Payment, timeo
         let available = app.plaid.available(secret, credit.ledger_id.as_deref(), timeout).await;
         match covered(app, payment, available, began, timeout) {
             Ok(left) => rest = left,
-            Err(answer) => return *answer,
+            Err(answer) => return Leave::Answer(*answer),
         }
     }
-    match app.plaid.authorize(secret, &access, payment, rest).await {
-        Leave::Granted(authorization) => {
-            Answer { leave: Some(authorization), ..Answer::without_object(Outcome::NotSent(Trouble::Undecided), false) }
-        }
-        Leave::Answer(answer) => answer,
-    }
+    app.plaid.authorize(secret, &access, payment, rest).await
 }
 
 /// The time that is left to send what the balance covers; else why nothing was sent.

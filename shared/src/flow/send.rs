@@ -10,6 +10,7 @@ use super::Invocation;
 use super::settle::reread;
 use crate::app::App;
 use crate::bounds;
+use crate::gateway::plaid::Leave;
 use crate::gateway::{Answer, Found, NextAction, Outcome, Seen, Trouble, paypal};
 use crate::model::movement::Movement;
 use crate::model::payment::{Authorization, Gateway, PaymentStatus};
@@ -121,7 +122,6 @@ impl Sent {
         }
         self.order = answer.begun.map(|begun| begun.reference).or(self.order.take());
         self.came_back = answer.came_back;
-        self.leave = answer.leave;
         self.expected = answer.expected.or(self.expected);
         self.outcome = match answer.outcome {
             // What it has executed under an id PayPal answers with, for as long as it keeps the id: a refusal shows that
@@ -265,7 +265,13 @@ async fn try_to_send(
         let asked_at = app.clock.now();
         let order = movement.order().or(sent.order.as_deref());
         let unsent = matches!(sent.outcome, Outcome::NotSent(_));
-        let answer = keys.send(app, movement, order, unsent, timeout).await;
+        let answer = match keys.send(app, movement, order, unsent, timeout).await {
+            Leave::Answer(answer) => answer,
+            Leave::Granted(leave) => {
+                sent.leave = Some(leave);
+                Answer::without_object(Outcome::NotSent(Trouble::Undecided), false)
+            }
+        };
         sent.attempts += 1;
         let Answer { outcome, again, retry_after, gateway_code, .. } = &answer;
         let (trouble, mut again, retry_after) = (trouble(outcome), *again, *retry_after);
@@ -280,7 +286,7 @@ async fn try_to_send(
         );
         let now = app.clock.now();
         let (took, payment_id) = (now.since(asked_at), movement.payment_id());
-        let result = trouble.map_or("ok", Trouble::as_str);
+        let result = trouble.filter(|_| sent.leave.is_none()).map_or("ok", Trouble::as_str);
         app.metrics.gateway_call(GatewayCall { gateway: movement.gateway(), result, took, payment_id }, now);
         sent.join(movement, answer);
         if sent.outcome.is_known() || sent.mismatch || sent.leave.is_some() {

@@ -202,8 +202,6 @@ pub struct Answer {
     /// What stands for it there before it has an id of its own, and above it afterwards: a PayPal order, whose capture
     /// is the payment. It is compared like `seen`, and its id is no reference.
     pub begun: Option<Box<Seen>>,
-    /// Plaid's leave to make the transfer, which was not made yet: no money has moved.
-    pub leave: Option<String>,
     /// When the gateway expects the money to have arrived.
     pub expected: Option<Date>,
     /// What was paid with it has come back since: reversed by PayPal or a bank, or by whom it was paid to.
@@ -228,7 +226,6 @@ impl Answer {
             outcome,
             seen: None,
             begun: None,
-            leave: None,
             expected: None,
             came_back: false,
             next_action: None,

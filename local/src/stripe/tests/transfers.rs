@@ -55,7 +55,8 @@ async fn a_transfer_beyond_the_balance_is_refused_for_good_under_its_key() {
 #[tokio::test]
 async fn transfers_that_stripe_refuses_are_refused() {
     let api = Api::start_connected().await;
-    let cases: [(&[(&str, &str)], &str, &str); 6] = [
+    type Form = &'static [(&'static str, &'static str)];
+    let cases: [(Form, &str, &str); 6] = [
         (&[("amount", "1"), ("currency", "usd")], "parameter_missing", "destination"),
         (&[("currency", "usd"), ("destination", "acct_2")], "parameter_missing", "amount"),
         (&[("amount", "1"), ("destination", "acct_2")], "parameter_missing", "currency"),
