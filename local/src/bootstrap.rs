@@ -44,6 +44,7 @@ impl Environment {
     pub fn of(stack: &Stack) -> Self {
         Self::new(&stack.urls.dynamodb, &stack.urls.secrets, &stack.urls.stripe, &stack.tables)
             .with("PAYPAL_API_BASE", &stack.urls.paypal)
+            .with("PLAID_API_BASE", &stack.urls.plaid)
             .with("PAYPAL_WEBHOOK_CA", &stack.paypal.webhook_ca())
     }
 

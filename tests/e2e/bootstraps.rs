@@ -21,6 +21,7 @@ use shared::app::App;
 use shared::clock::Clock;
 use tokio::process::Command;
 
+use crate::ach::signed_by_plaid;
 use crate::logs::canary_in;
 use crate::paypal::signed_by_paypal;
 use crate::world::{ACCOUNT, WEBHOOK_SECRET, World};
@@ -243,6 +244,29 @@ async fn the_built_functions_pay_with_paypal_and_settle_its_sample() {
         let signed = signed_by_paypal(&world, event.clone(), Clock::system().now());
         assert_eq!(webhook.answers(&signed).await, (200, json!({ "status": status })));
     }
+    assert_eq!(world.invoice(INVOICE).await["status"], json!("paid"));
+    webhook.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_built_functions_debit_over_plaid_and_settle_by_its_sample() {
+    let world = empty().await;
+    world.plaid_account().await;
+    world.plaid_bank("acc_globex", 1_000_000, json!({ "customer_id": "globex" })).await;
+    let invoice = world.receivable(json!({ "invoice_id": INVOICE })).await;
+    let mut order = sample("pay");
+    order["body"] = json!(json!({ "invoice_id": invoice, "payment_method": "ach" }).to_string());
+    let mut pay = Function::start(&world, "pay").await;
+    let (status, begun) = pay.answers(&order).await;
+    assert_eq!((status, &begun["status"]), (202, &json!("processing")), "{begun}");
+    pay.end().await;
+    let transfer = begun["payment_id"].as_str().unwrap();
+    assert!(world.stack.plaid.post(transfer) && world.stack.plaid.settle(transfer));
+    let mut webhook = Function::start(&world, "webhook").await;
+    let event = sample("webhook-plaid");
+    assert_eq!(webhook.answers(&event).await.0, 400, "as it stands nobody has signed it");
+    let signed = signed_by_plaid(&world, event, Clock::system().now());
+    assert_eq!(webhook.answers(&signed).await, (200, json!({ "status": "done" })));
     assert_eq!(world.invoice(INVOICE).await["status"], json!("paid"));
     webhook.end().await;
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use local::stripe::fault::{Fault, Kind};
 
+use crate::ach::signed_by_plaid;
 use crate::paypal::signed_by_paypal;
 use crate::world::{ACCOUNT, World};
 
@@ -16,6 +17,7 @@ const REFUND: &str = include_str!("../../events/refund.json");
 const WEBHOOK: &str = include_str!("../../events/webhook.json");
 const WEBHOOK_BASE64: &str = include_str!("../../events/webhook-base64.json");
 const WEBHOOK_PAYPAL: &str = include_str!("../../events/webhook-paypal.json");
+const WEBHOOK_PLAID: &str = include_str!("../../events/webhook-plaid.json");
 
 /// Hands an event to the pay function as the Lambda runtime does.
 async fn invoke(world: &World, event: &Value) -> Value {
@@ -111,6 +113,19 @@ async fn the_sample_webhook_of_paypal_settles_the_sample_payment_once_even_when_
     event["body"] = json!(data_encoding::BASE64.encode(event["body"].as_str().unwrap().as_bytes()));
     event["isBase64Encoded"] = json!(true);
     assert_eq!(take(&event).await, r#"{"status":"seen"}"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_webhook_of_plaid_settles_what_plaid_has_events_of() {
+    let world = World::with_plaid().await;
+    world.plaid_bank("acc_globex", 1_000_000, json!({ "customer_id": "globex" })).await;
+    let invoice = world.receivable(json!({})).await;
+    let (_, transfer) = world.under_way(&invoice).await;
+    assert!(world.stack.plaid.post(&transfer) && world.stack.plaid.settle(&transfer));
+    let event = signed_by_plaid(&world, serde_json::from_str(WEBHOOK_PLAID).unwrap(), world.clock.now());
+    let answer = hand(webhook::router(world.stack.app.clone()), &event).await;
+    assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(200), &json!(r#"{"status":"done"}"#)), "{answer}");
+    assert_eq!(world.invoice(&invoice).await["status"], json!("paid"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,7 @@ use local::client::Answer;
 use local::plaid::{Account, Entry};
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::clock::Time;
 
 use crate::world::{ACCOUNT, TENANT, World};
 
@@ -162,4 +163,11 @@ impl World {
     pub fn plaid_books(&self) -> Vec<Entry> {
         self.stack.plaid.books(CLIENT)
     }
+}
+
+/// A call of the function URL as Plaid signs it at a time.
+pub fn signed_by_plaid(world: &World, mut event: Value, at: Time) -> Value {
+    let token = world.stack.plaid.sign(at, event["body"].as_str().unwrap().as_bytes());
+    event["headers"]["plaid-verification"] = json!(token);
+    event
 }

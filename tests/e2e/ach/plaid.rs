@@ -109,8 +109,14 @@ pub async fn method_status(world: &World, method: &str) -> String {
 
 /// How far Plaid's events are read; `None`: nobody asks for them.
 pub async fn cursor(world: &World) -> Option<u64> {
+    cursor_of(world, CLIENT).await
+}
+
+/// The same, of another client's events.
+pub async fn cursor_of(world: &World, client: &str) -> Option<u64> {
     let cursor = item(world, "TENANTS_TABLE", "record", "cursor#plaid").await?;
-    Some(cursor["after"].as_n().unwrap().parse().unwrap())
+    let accounts = cursor["accounts"].as_m().unwrap();
+    Some(accounts[client].as_m().unwrap()["after"].as_n().unwrap().parse().unwrap())
 }
 
 /// The bodies of the requests to a path, with the status that each was answered with.

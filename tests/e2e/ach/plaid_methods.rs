@@ -153,7 +153,7 @@ async fn an_account_whose_owner_said_no_stays_blocked_when_it_is_linked_again() 
     send_back(&world, &debit, "R10").await;
     let tokens = world.stack.plaid.add_item(CLIENT, vec![Account::checking(ACCOUNT, 1_000_000)]).unwrap();
     let again = add(&world, &tokens.public_token).await;
-    assert_eq!((again.status, &again.body["status"]), (201, &json!("blocked")), "{}", again.body);
+    refused(&again, 422, &["payment_method_blocked"]);
     assert_eq!(method_status(&world, &method).await, "blocked");
     let invoice = world.receivable(json!({})).await;
     let answer = world.pay_by_bank(&invoice, json!({ "payment_method_id": method })).await;

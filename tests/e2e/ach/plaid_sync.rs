@@ -7,8 +7,8 @@ use local::plaid::{Account, TransferStatus};
 use serde_json::{Value, json};
 
 use super::plaid::{
-    ACCOUNT, AUTHORIZE, CREATE, Moved, SYNC, asked, both, cursor, debited, debtor, later, linked, moved, send_back,
-    settled, standing, sweep_after,
+    ACCOUNT, AUTHORIZE, CREATE, Moved, SYNC, asked, both, cursor, cursor_of, debited, debtor, later, linked, moved,
+    send_back, settled, standing, sweep_after,
 };
 use super::{CLIENT, SECRET};
 use crate::schedules::days;
@@ -333,14 +333,17 @@ async fn another_account_in_the_secret_is_asked_from_its_own_first_event() {
     later(&world);
     assert!(world.stack.plaid.post(&transfer) && world.stack.plaid.settle(&transfer));
     world.plaid_told().await;
-    assert_eq!(cursor(&world).await, Some(3));
+    assert_eq!(cursor_of(&world, "client_new").await, Some(3));
     assert_eq!(standing(&world, &Moved { invoice: other, payment, transfer }).await, both("paid", "paid"));
+    let heard = cursor(&world).await.unwrap();
 
-    // With the old secret back, its payment is found out about.
+    // With the old secret back, its payment is found out about, and its events are asked for from where they stood.
     world.stack.secrets.put("passerelle/acme/plaid", &json!({ "client_id": CLIENT, "secret": SECRET })).unwrap();
     world.clock.advance(Duration::from_mins(6));
     sweep_after(&world, 24 * 60).await;
     assert_eq!(standing(&world, &debit).await, both("paid", "paid"));
+    world.plaid_told().await;
+    assert!(cursor(&world).await.unwrap() > heard);
 }
 
 #[tokio::test(flavor = "multi_thread")]
