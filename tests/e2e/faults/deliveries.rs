@@ -19,7 +19,7 @@ const LANES: usize = 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_order_of_the_events_of_a_payments_life_leads_to_the_same_end() {
-    let seeds = std::env::var("EVENT_ORDERS").map_or(10, |text| text.parse().expect("a number"));
+    let seeds = std::env::var("EVENT_ORDERS").map_or(5, |text| text.parse().expect("a number"));
     for rail in RAILS {
         for seed in 0..seeds {
             let world = World::new().await;

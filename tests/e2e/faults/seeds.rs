@@ -445,7 +445,7 @@ impl Play {
     }
 
     /// An event is delivered, and again if it was not taken: the machine may be too busy for a gateway's answer in time.
-    async fn told_again(&self, event: &Value) -> Answered {
+    async fn told_again(&mut self, event: &Value) -> Answered {
         for _ in 0..2 {
             let answer = self.stage.deliver(event).await;
             if answer.status == 200 {

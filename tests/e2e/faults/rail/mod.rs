@@ -289,7 +289,9 @@ impl Rail {
             Self::Stripe | Self::PaypalOrder => (json!(["partially_refunded", 100, 49_900, false]), 2, 1),
             Self::StripeDebit | Self::PlaidDebit => (json!(["partially_refunded", 100, 49_900, false]), 2, 0),
             Self::StripeTransfer => (json!(["partially_refunded", 100, 49_900, false]), 1, 0),
-            Self::PaypalPayout | Self::PlaidCredit => (json!(["returned", 0, 0, false]), 0, 0),
+            Self::PaypalPayout => (json!(["returned", 0, 0, false]), 0, 0),
+            // Plaid shows a transfer as it is now: that it was settled before it came back, nobody has seen.
+            Self::PlaidCredit => (json!(["failed", 0, 0, false]), 0, 0),
         }
     }
 
