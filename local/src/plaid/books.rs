@@ -39,6 +39,8 @@ pub struct Entry {
 pub struct RefundEntry {
     /// The refund.
     pub id: String,
+    /// The key that it was made under: all that the client can write on it.
+    pub key: Option<String>,
     /// In cents.
     pub amount: i64,
     /// What became of it.
@@ -82,13 +84,14 @@ fn entry(state: &State, transfer: &Transfer) -> Entry {
         description: transfer.description.clone(),
         metadata: transfer.metadata.clone(),
         presented: transfer.presented,
-        refunds: refund::of(state, &transfer.id).map(refund_entry).collect(),
+        refunds: refund::of(state, &transfer.id).map(|refund| refund_entry(state, refund)).collect(),
     }
 }
 
-fn refund_entry(refund: &Refund) -> RefundEntry {
+fn refund_entry(state: &State, refund: &Refund) -> RefundEntry {
     RefundEntry {
         id: refund.id.clone(),
+        key: refund::key(state, refund).map(str::to_owned),
         amount: refund.amount,
         status: refund.status,
         return_code: refund.return_code.clone(),

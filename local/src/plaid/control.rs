@@ -6,7 +6,7 @@ use shared::clock::Time;
 use super::item::{self, Account, Seeded};
 use super::refund::{self, RefundStatus};
 use super::transfer::{self, TransferStatus};
-use super::{Delivery, Plaid, authorization, due};
+use super::{Delivery, Plaid, authorization, due, money, new_id};
 
 impl Plaid {
     /// Adds an Item of a client with these accounts, known by new tokens; `None`: there is no such client.
@@ -119,6 +119,18 @@ impl Plaid {
     /// A bank sends back what was posted, however long ago.
     pub fn return_transfer(&self, transfer: &str, code: &str) -> bool {
         self.moved(transfer, TransferStatus::Returned, Some(code))
+    }
+
+    /// Somebody refunds a debit in the dashboard, an amount in cents; the refund's id. `None`: refused, as the API would
+    /// have done.
+    pub fn refund_in_dashboard(&self, transfer: &str, minor: i64) -> Option<String> {
+        self.happens(|state| {
+            let client = state.transfers.get(transfer)?.proposal.client.clone();
+            let members = [("transfer_id", transfer), ("amount", &money::text(minor)), ("idempotency_key", &new_id())];
+            let body = members.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+            let made = refund::create(state, &self.clock, &client, &body).ok()?;
+            made.pointer("/refund/id")?.as_str().map(str::to_owned)
+        })
     }
 
     /// A refund ends: it goes to its network, if it has not yet, and settles; or it fails before it goes, and comes

@@ -101,6 +101,12 @@ pub(super) fn create(
     Ok(json!({ "refund": view(&refund) }))
 }
 
+/// The key that a refund was made under.
+pub(super) fn key<'a>(state: &'a State, refund: &Refund) -> Option<&'a str> {
+    let (key, _) = state.refund_keys.iter().find(|(_, id)| **id == refund.id)?;
+    key.strip_prefix(&refund.client)?.strip_prefix(' ')
+}
+
 /// Whether so much may be refunded now.
 fn check(state: &State, transfer: &Transfer, amount: i64, now: Time) -> Result<(), ApiError> {
     if !transfer.proposal.is_debit() {

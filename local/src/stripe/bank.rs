@@ -153,6 +153,11 @@ pub(super) fn presentments(state: &State, account: &str, method: &str) -> u32 {
     u32::try_from(state.debits.iter().filter(presented).count()).unwrap_or(u32::MAX)
 }
 
+/// Whether a PaymentIntent's debit was handed to the bank.
+pub(super) fn is_presented(state: &State, intent: &str) -> bool {
+    state.debits.iter().any(|debit| debit.intent == intent && !debit.recalled)
+}
+
 /// Calls a debit off that has not left, with its charge. Whether that was possible.
 pub(super) fn recall(state: &mut State, clock: &Clock, intent: &Value) -> bool {
     let (now, charge) = (clock.now(), text(intent, "latest_charge"));

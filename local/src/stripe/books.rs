@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::charge::{self, number};
 use super::method::text;
-use super::{State, Stripe, bank, reversal, transfer};
+use super::{State, Stripe, bank, dispute, reversal, transfer};
 
 /// What Stripe's books say of a PaymentIntent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,10 @@ pub struct BookEntry {
     pub method_type: String,
     /// The method of the last attempt.
     pub method: Option<String>,
+    /// A debit was handed to its bank, and not called off before it left.
+    pub presented: bool,
+    /// Why the last attempt failed, or with which reason it was disputed.
+    pub failure: Option<String>,
 }
 
 /// What Stripe's books say of a refund.
@@ -147,6 +151,8 @@ fn entry(state: &State, account: &str, intent: &Value) -> BookEntry {
         refunded: charge.map_or(0, |charge| charge::number(charge, "amount_refunded")),
         method_type: of_charge("/payment_method_details/type").unwrap_or_default().to_owned(),
         method: of_charge("/payment_method").map(str::to_owned),
+        presented: bank::is_presented(state, text(intent, "id")),
+        failure: of_charge("/failure_code").or_else(|| dispute::reason(state, charge?)).map(str::to_owned),
     }
 }
 

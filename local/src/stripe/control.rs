@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::form::Form;
 use super::method::text;
 use super::refund::{self, RefundsBecome};
-use super::{Delivery, State, Stripe, attempt, bank, dispute, method, signature};
+use super::{Delivery, State, Stripe, attempt, bank, dispute, method, reversal, signature};
 
 impl Stripe {
     /// The account's events so far, oldest first, sent or not.
@@ -82,6 +82,18 @@ impl Stripe {
             form.0.extend(amount.map(|amount| ("amount".to_owned(), amount.to_string())));
             let refund = refund::create(state, &self.clock, &account, &form).ok()?;
             Some(text(&refund, "id").to_owned())
+        })
+    }
+
+    /// Somebody reverses a transfer in the dashboard, all that remains or an amount; the reversal's id. `None`: refused,
+    /// as the API would have done.
+    pub fn reverse_in_dashboard(&self, transfer: &str, amount: Option<i64>) -> Option<String> {
+        self.happens(|state| {
+            let account = state.objects.get(transfer)?.account.clone();
+            let mut form = Form::default();
+            form.0.extend(amount.map(|amount| ("amount".to_owned(), amount.to_string())));
+            let reversal = reversal::create(state, &self.clock, &account, transfer, &form).ok()?;
+            Some(text(&reversal, "id").to_owned())
         })
     }
 

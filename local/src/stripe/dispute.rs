@@ -113,6 +113,13 @@ pub(super) fn blocks_refund(state: &State, charge: &str) -> bool {
         .any(|stored| stored.value.get("is_charge_refundable") == Some(&json!(false)))
 }
 
+/// Why a charge was disputed last.
+pub(super) fn reason<'a>(state: &'a State, charge: &Value) -> Option<&'a str> {
+    let disputes = state.disputes.iter().rev().filter_map(|id| state.objects.get(id));
+    let mut of_charge = disputes.filter(|stored| text(&stored.value, "charge") == text(charge, "id"));
+    of_charge.next().map(|stored| text(&stored.value, "reason"))
+}
+
 pub(super) fn list(state: &State, account: &str, form: &Form) -> Result<Value, ApiError> {
     let newest_first = state.disputes.iter().rev().filter_map(|id| state.find(account, id, "dispute"));
     page::page(form, "/v1/disputes", &["payment_intent", "charge"], newest_first.map(|stored| &stored.value))

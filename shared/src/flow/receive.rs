@@ -234,6 +234,9 @@ async fn attempt(
         let finding = Finding { sent, source: Source::Lookup, action: RunAction::Receive };
         let case = settle(app, invocation, case, &finding, Pace::Touch).await?;
         if !was_paid(&case.payment) {
+            if let Some(alert) = aftermath::of_ended(app, &case, &finding.sent, refunds.as_deref()) {
+                return mark(app, invocation, arrival, alert).await;
+            }
             return Err(Stop::Gateway("the gateway tells of what became of a payment, and does not show it as paid"));
         }
         return Ok(None);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use shared::model::payment::Gateway;
 use tokio::task::JoinSet;
 
 use super::books::Books;
@@ -18,7 +19,7 @@ const LANES: usize = 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_order_of_the_events_of_a_payments_life_leads_to_the_same_end() {
-    let seeds = std::env::var("EVENT_ORDERS").map_or(10, |text| text.parse().expect("a number"));
+    let seeds = std::env::var("EVENT_ORDERS").map_or(5, |text| text.parse().expect("a number"));
     for rail in RAILS {
         for seed in 0..seeds {
             let world = World::new().await;
@@ -63,21 +64,23 @@ async fn play(rail: Rail, world: Arc<World>, seed: u64) {
         let (world, payment) = (world.clone(), payment.clone());
         async move { world.payment(&payment).await }
     };
+    // Where a webhook says only that there is something, the executor asks for it as well.
     let sweep = {
         let world = world.clone();
         async move {
-            world.clock.advance(Duration::from_secs(70));
-            world.sweep().await
+            world.clock.advance(if rail.gateway() == Gateway::Plaid {
+                Duration::from_hours(25)
+            } else {
+                Duration::from_secs(70)
+            });
+            world.execute().await
         }
     };
     tokio::join!(reader, sweep);
     racing.join_all().await;
     let now = world.payment(&payment).await;
     let again = format!("{rail:?}, seed {seed}: EVENT_ORDERS={} again", seed + 1);
-    let (end, refunds, disputes) = match rail {
-        Rail::Stripe | Rail::PaypalOrder => (json!(["partially_refunded", 100, 49_900, false]), 2, 1),
-        Rail::PaypalPayout => (json!(["returned", 0, 0, false]), 0, 0),
-    };
+    let (end, refunds, disputes) = rail.lived();
     assert_eq!(json!([now["status"], now["refunded"], now["refundable"], now["disputed"]]), end, "{again}");
     let trail = world.trail(&invoice).await;
     let count = |action: &str| trail.iter().filter(|one| *one == action).count();

@@ -1,6 +1,7 @@
 //! The wire to a gateway: a server in front of its simulator, for any gateway that speaks HTTP.
 
 use std::io;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -14,10 +15,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use shared::model::payment::Gateway as Side;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::rail::Rail;
+use super::rail::{Rail, words_of};
 use super::wire::{Language, Party, Wire};
 
 /// The server; clones are the same one.
@@ -96,10 +98,10 @@ impl Gateway {
         }
         let last = self.wire.is_last_call();
         let effect = self.pass_on(&parts, body.clone());
-        let mut reply = if self.rail.is_paypal() {
-            self.wire.pass::<OverHttp<true>>(&name, &body, effect).await
-        } else {
-            self.wire.pass::<OverHttp<false>>(&name, &body, effect).await
+        let mut reply = match self.rail.gateway() {
+            Side::Stripe => self.wire.pass::<OverHttp<AsStripe>>(&name, &body, effect).await,
+            Side::Paypal => self.wire.pass::<OverHttp<AsPaypal>>(&name, &body, effect).await,
+            Side::Plaid => self.wire.pass::<OverHttp<AsPlaid>>(&name, &body, effect).await,
         };
         if last {
             // The listener goes with its task; the connection with its answer.
@@ -127,21 +129,50 @@ impl Gateway {
     }
 }
 
-/// A gateway, in whose words errors are.
-struct OverHttp<const PAYPAL: bool>;
+/// The words of a gateway's errors.
+trait Words {
+    fn error() -> Value;
+    fn throttled() -> Value;
+}
 
-impl<const PAYPAL: bool> OverHttp<PAYPAL> {
-    fn broken(status: u16, kind: &str, code: &str, name: &str) -> Option<Response<Body>> {
-        let body = if PAYPAL {
-            json!({ "name": name, "message": "injected", "debug_id": "f1" })
-        } else {
-            json!({ "error": { "type": kind, "code": code, "message": "injected" } })
-        };
-        Self::answer(status, &body)
+struct AsStripe;
+struct AsPaypal;
+struct AsPlaid;
+
+impl Words for AsStripe {
+    fn error() -> Value {
+        json!({ "error": { "type": "api_error", "code": "", "message": "injected" } })
+    }
+
+    fn throttled() -> Value {
+        json!({ "error": { "type": "invalid_request_error", "code": "rate_limit", "message": "injected" } })
     }
 }
 
-impl<const PAYPAL: bool> Language for OverHttp<PAYPAL> {
+impl Words for AsPaypal {
+    fn error() -> Value {
+        json!({ "name": "INTERNAL_SERVER_ERROR", "message": "injected", "debug_id": "f1" })
+    }
+
+    fn throttled() -> Value {
+        json!({ "name": "RATE_LIMIT_REACHED", "message": "injected", "debug_id": "f1" })
+    }
+}
+
+impl Words for AsPlaid {
+    fn error() -> Value {
+        words_of("API_ERROR", "INTERNAL_SERVER_ERROR")
+    }
+
+    fn throttled() -> Value {
+        words_of("RATE_LIMIT_EXCEEDED", "RATE_LIMIT")
+    }
+}
+
+/// A gateway, in whose words errors are.
+struct OverHttp<W>(PhantomData<W>);
+
+impl<W: Words> Language for OverHttp<W> {
     type Reply = Option<Response<Body>>;
     const PARTY: Party = Party::Gateway;
 
@@ -154,11 +185,11 @@ impl<const PAYPAL: bool> Language for OverHttp<PAYPAL> {
     }
 
     fn error() -> Self::Reply {
-        Self::broken(500, "api_error", "", "INTERNAL_SERVER_ERROR")
+        Self::answer(500, &W::error())
     }
 
     fn throttled() -> Self::Reply {
-        Self::broken(429, "invalid_request_error", "rate_limit", "RATE_LIMIT_REACHED")
+        Self::answer(429, &W::throttled())
     }
 
     fn conflict(_: &str, _: &Bytes) -> Option<Self::Reply> {
@@ -187,7 +218,7 @@ fn raise(value: &mut Value) {
                 match (name.as_str(), value.as_i64(), value.as_str()) {
                     ("amount" | "amount_received", Some(amount), _) => *value = json!(amount + 1),
                     // A decimal: one more in front is another amount, whatever follows.
-                    ("value", _, Some(amount)) => *value = json!(format!("1{amount}")),
+                    ("value" | "amount", _, Some(amount)) => *value = json!(format!("1{amount}")),
                     _ => raise(value),
                 }
             }

@@ -4,8 +4,9 @@
 //! [`wire`] stands between an execution and the outside, counts its calls and breaks those that a plan names:
 //! [`dynamodb`] does so inside the SDK's HTTP client, [`gateway`] as a server in front of a gateway. [`execution`]
 //! runs anything under a plan until it answers, is killed or is frozen; [`stage`] has what a flow needs for that;
-//! [`books`] compares both sides afterwards, the gateway's as [`ledger`] has them, whichever [`rail`] the money went by. `seeds`, `steps`, `deliveries`, `unknown`, `late` and `races` put paying and refunding through it.
+//! [`books`] compares both sides afterwards, those of `banks` too, the gateway's as [`ledger`] has them, whichever [`rail`] the money went by. `seeds`, `steps`, `deliveries`, `unknown`, `late` and `races` put paying and refunding through it.
 
+mod banks;
 pub mod books;
 mod deliveries;
 pub mod dynamodb;

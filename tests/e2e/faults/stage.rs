@@ -13,6 +13,7 @@ use shared::app::App;
 use shared::flow::recover::{self, Swept};
 use shared::flow::run::{Executor, Run, Summary};
 use shared::model::movement::shard;
+use shared::model::payment::Gateway as Side;
 
 use super::dynamodb;
 use super::gateway::Gateway;
@@ -68,7 +69,11 @@ impl Stage {
         let gateway = Gateway::start(&wire, rail).await;
         let world = World::empty(|options| {
             options.dynamodb_http = Some(dynamodb::http_client(&wire));
-            let proxy = if rail.is_paypal() { &mut options.paypal_proxy } else { &mut options.stripe_proxy };
+            let proxy = match rail.gateway() {
+                Side::Stripe => &mut options.stripe_proxy,
+                Side::Paypal => &mut options.paypal_proxy,
+                Side::Plaid => &mut options.plaid_proxy,
+            };
             *proxy = Some(gateway.url.clone());
             // For what is set up beside the plan, on a busy machine.
             options.gateway_timeout = Some(Duration::from_secs(10));
@@ -168,6 +173,15 @@ impl Stage {
         // Of its own: a lease that a killed one holds ends with time.
         let run = Run { request_id: uuid::Uuid::new_v4().to_string(), started_at, deadline };
         (Executor::new(app), run)
+    }
+
+    /// What banks have comes to a good end, and is heard of on the next day. What needs no bank stays as it is.
+    pub async fn banks_end(&self) {
+        if self.rail.waits_for_bank() {
+            self.rail.settle(&self.world);
+            self.world.clock.advance(Duration::from_hours(25));
+            self.sweep().await.unwrap();
+        }
     }
 
     /// One run of the recovery sweep.

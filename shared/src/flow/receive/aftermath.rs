@@ -11,7 +11,7 @@ use crate::flow::settle::{Finding, Source, applied, check_when_final};
 use crate::flow::{Invocation, Stop};
 use crate::gateway::{Outcome, Refunded, SeenRefund, stripe};
 use crate::id::{PaymentId, RefundId, TenantId, UserId};
-use crate::model::alert::{AlertKind, RunAction};
+use crate::model::alert::{Alert, AlertKind, RunAction};
 use crate::model::movement::Progress;
 use crate::model::payment::{Disputes, Failure, FailureCode, Gateway, Payment, PaymentStatus};
 use crate::model::refund::{FrozenRefund, Refund, RefundStatus, refund_of};
@@ -137,6 +137,17 @@ pub(super) async fn apply_refunds(
         }
     }
     finish(app, invocation, arrival, last.unwrap_or_default()).await
+}
+
+/// What refunds of a payment mean that has ended before anybody saw it paid, as the gateway shows it, and will never be
+/// paid: nothing, where they were called off with it; money that went out besides, a person must look at. `None`: it has
+/// not ended so, or the gateway says two things.
+pub(super) fn of_ended(app: &App, case: &Case, shown: &Sent, refunds: Option<&[Listed]>) -> Option<Option<Alert>> {
+    let has_ended = matches!(case.payment.status, PaymentStatus::Failed | PaymentStatus::Canceled)
+        && matches!(shown.outcome, Outcome::Declined(_) | Outcome::Canceled);
+    let is_out = refunds?.iter().any(Listed::is_alive);
+    (has_ended && (shown.came_back || !is_out))
+        .then(|| is_out.then(|| alert(case, AlertKind::ReturnedAfterRefund, None, app.clock.now())))
 }
 
 /// What the gateway's refund changes in the books; `None`: nothing.
