@@ -211,6 +211,10 @@ pub(super) fn fail(state: &mut State, clock: &Clock, intent: &str, code: &str) -
     if !is_open {
         return false;
     }
+    // Its own limits Stripe applies before a debit leaves.
+    if code.starts_with("charge_exceeds_") {
+        state.debits.iter_mut().filter(|debit| debit.intent == intent).for_each(|debit| debit.recalled = true);
+    }
     attempt::finish_with(state, clock, intent, Some(Decline::of(code)));
     if let Some((network_code, reason)) = block {
         self::block(state, clock, &debit.account, &debit.method, Some(network_code), reason);

@@ -147,9 +147,7 @@ async fn apply_all(
     since: Time,
     heard: &mut Heard,
 ) -> Result<(), Stop> {
-    // One whose time can't be read may be of any.
-    let may_be_ours = |event: &PlaidEvent| event.at >= since.minus(bounds::DAILY) || event.at == Time::from_millis(0);
-    let wanted = |event: &&PlaidEvent| event.transfer.is_some() && is_worth_a_look(&event.kind) && may_be_ours(event);
+    let wanted = |event: &&PlaidEvent| event.transfer.is_some() && is_worth_a_look(&event.kind);
     let named = |event: &PlaidEvent| named(invocation.tenant(), secret, event);
     let marks = events.iter().filter(wanted).map(|event| Key::event(&named(event)));
     let dealt_with = app.store.read(marks, Consistency::Strong).await?;
@@ -157,6 +155,12 @@ async fn apply_all(
         if wanted(&event) && !dealt_with.has(&Key::event(&named(event))) {
             if invocation.gateway_time(app).is_none() {
                 return Err(Stop::Busy);
+            }
+            // The account may have a history: what is of a time before ours is asked for only where we know it.
+            let is_old = event.at < since.minus(bounds::DAILY);
+            if is_old && !is_known(app, invocation, event).await? {
+                heard.after = heard.after.max(event.id);
+                continue;
             }
             if let Err(stop) = Box::pin(apply(app, invocation, secret, event)).await {
                 tracing::warn!(event = event.id, kind = event.kind, error = %stop, "event not applied: it is asked for again");
@@ -166,6 +170,14 @@ async fn apply_all(
         heard.after = heard.after.max(event.id);
     }
     Ok(())
+}
+
+/// Whether an event is about a transfer that is in the books by Plaid's id.
+async fn is_known(app: &App, invocation: &Invocation, event: &PlaidEvent) -> Result<bool, Stop> {
+    match &event.transfer {
+        Some(transfer) => Ok(app.store.by_reference(invocation.tenant(), transfer).await?.is_some()),
+        None => Ok(false),
+    }
 }
 
 /// What is remembered of an event.
@@ -219,9 +231,10 @@ async fn apply(app: &App, invocation: &Invocation, secret: &Arc<PlaidSecret>, ev
     };
     let Some((labels, hint)) = shown else {
         // What Plaid does not know is nobody's, unless it is ours: then a person must look.
-        return match app.store.by_reference(invocation.tenant(), transfer).await? {
-            Some(_) => Err(Stop::Gateway("Plaid tells of a transfer of ours and does not show it")),
-            None => Ok(()),
+        return if is_known(app, invocation, event).await? {
+            Err(Stop::Gateway("Plaid tells of a transfer of ours and does not show it"))
+        } else {
+            Ok(())
         };
     };
     let arrival = Arrival {

@@ -97,7 +97,9 @@ async fn a_promise_whose_debit_fails_waits_for_a_method_or_for_a_person() {
             let held = world.invoice(&invoice).await;
             assert_eq!(held["status"], json!("paying"), "{code}");
         }
-        assert!(world.presentments(&intent) == 1, "{code}");
+        // Stripe applies its own limits before a debit leaves.
+        let presented = u32::from(!code.starts_with("charge_exceeds_"));
+        assert_eq!(world.presentments(&intent), presented, "{code}");
         assert_eq!(world.method_stands(&bank).await.0, method, "{code}");
     }
 }
