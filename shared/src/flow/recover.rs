@@ -17,7 +17,7 @@ use super::{Invocation, Stop};
 use crate::app::App;
 use crate::bounds;
 use crate::clock::Time;
-use crate::gateway::{Answer, Found, NextAction, Outcome, Trouble};
+use crate::gateway::{Answer, Found, NextAction, Outcome, Trouble, stripe};
 use crate::id::{RefundId, TenantId, UserId};
 use crate::model::alert::RunAction;
 use crate::model::audit::Actor;
@@ -176,10 +176,10 @@ async fn found_object(
     let now = app.clock.now();
     let overdue = movement.waits_for_customer() && now >= waits_until(&case.payment);
     // What was refused as it was confirmed is open there, and could be confirmed yet.
-    let unconfirmed = case.refund.is_none()
-        && case.payment.is_debit()
-        && answer.outcome == Outcome::Unknown(Trouble::Undecided)
-        && retry::failure_is_final(now, movement.progress().send_until);
+    let unconfirmed = answer.outcome == Outcome::Unknown(Trouble::Undecided)
+        && answer.gateway_code.as_deref() == Some(stripe::UNCONFIRMED)
+        && retry::failure_is_final(now, movement.progress().send_until)
+        && !Sent::found(movement, answer.clone()).mismatch;
     if (overdue || unconfirmed)
         && !matches!(answer.outcome, Outcome::Succeeded | Outcome::Canceled)
         && let Some(timeout) = invocation.gateway_time(app)

@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::receive::{Arrival, receive};
+use super::receive::{Arrival, Received, receive};
 use super::{Invocation, Stop};
 use crate::app::App;
 use crate::bounds;
 use crate::clock::Time;
 use crate::gateway::plaid::event::is_worth_a_look;
 use crate::gateway::plaid::{Events, PlaidEvent};
-use crate::gateway::{Hint, Labels, Refunded, Told, Trouble};
+use crate::gateway::{Hint, Labels, Outcome, Refunded, Told, Trouble};
 use crate::id::{AlertId, TenantId, UserId};
 use crate::model::alert::{Alert, AlertKind};
 use crate::model::audit::Actor;
@@ -157,14 +157,20 @@ async fn apply_all(
                 return Err(Stop::Busy);
             }
             // The account may have a history: what is of a time before ours is asked for only where we know it.
-            let is_old = event.at < since.minus(bounds::DAILY);
+            // One whose time can't be read may be of any.
+            let is_old = event.at < since.minus(bounds::DAILY) && event.at != Time::from_millis(0);
             if is_old && !is_known(app, invocation, event).await? {
                 heard.after = heard.after.max(event.id);
                 continue;
             }
-            if let Err(stop) = Box::pin(apply(app, invocation, secret, event)).await {
-                tracing::warn!(event = event.id, kind = event.kind, error = %stop, "event not applied: it is asked for again");
-                heard.stuck.get_or_insert((event.id, stop));
+            match Box::pin(apply(app, invocation, secret, event)).await {
+                // As long as the cursor is held, it is asked for each time: what is nobody's only once.
+                Ok(Received::NotOurs) if heard.stuck.is_some() => pass(app, invocation, named(event)).await?,
+                Ok(_) => {}
+                Err(stop) => {
+                    tracing::warn!(event = event.id, kind = event.kind, error = %stop, "event not applied: it is asked for again");
+                    heard.stuck.get_or_insert((event.id, stop));
+                }
             }
         }
         heard.after = heard.after.max(event.id);
@@ -177,6 +183,16 @@ async fn is_known(app: &App, invocation: &Invocation, event: &PlaidEvent) -> Res
     match &event.transfer {
         Some(transfer) => Ok(app.store.by_reference(invocation.tenant(), transfer).await?.is_some()),
         None => Ok(false),
+    }
+}
+
+/// Marks an event that is nobody's.
+async fn pass(app: &App, invocation: &Invocation, event: Event) -> Result<(), Stop> {
+    let mut commit = Commit::default();
+    commit.event(&app.store, &event, app.clock.now());
+    match app.store.commit(commit, invocation.deadline).await {
+        Ok(()) | Err(CommitError::Conflict(_)) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -216,8 +232,13 @@ async fn move_on(app: &App, invocation: &Invocation, secret: &PlaidSecret, after
 }
 
 /// Applies one event, by what Plaid shows of its transfer now.
-async fn apply(app: &App, invocation: &Invocation, secret: &Arc<PlaidSecret>, event: &PlaidEvent) -> Result<(), Stop> {
-    let Some(transfer) = &event.transfer else { return Ok(()) };
+async fn apply(
+    app: &App,
+    invocation: &Invocation,
+    secret: &Arc<PlaidSecret>,
+    event: &PlaidEvent,
+) -> Result<Received, Stop> {
+    let Some(transfer) = &event.transfer else { return Ok(Received::NotOurs) };
     let time = || invocation.gateway_time(app).ok_or(Stop::Busy);
     let shown = match &event.refund {
         Some(refund) => {
@@ -234,16 +255,31 @@ async fn apply(app: &App, invocation: &Invocation, secret: &Arc<PlaidSecret>, ev
         return if is_known(app, invocation, event).await? {
             Err(Stop::Gateway("Plaid tells of a transfer of ours and does not show it"))
         } else {
-            Ok(())
+            Ok(Received::NotOurs)
         };
     };
+    if is_behind(&hint, event) {
+        return Err(Stop::Gateway("a transfer at Plaid is behind its event"));
+    }
     let arrival = Arrival {
         event: named(invocation.tenant(), secret, event),
         created_at: event.at,
         told: Told::Payment { reference: transfer.clone(), labels, hint },
         keys: Keys::Plaid(Arc::clone(secret)),
     };
-    receive(app, invocation, &arrival).await.map(drop)
+    receive(app, invocation, &arrival).await
+}
+
+/// Whether a transfer, as it was read, has not come to what an event tells of it.
+fn is_behind(hint: &Hint, event: &PlaidEvent) -> bool {
+    let Hint::Payment(answer) = hint else { return false };
+    match event.kind.as_str() {
+        "returned" => !answer.came_back,
+        "failed" => !matches!(answer.outcome, Outcome::Declined(_)),
+        "cancelled" => answer.outcome != Outcome::Canceled,
+        "settled" | "funds_available" => answer.outcome == Outcome::Pending,
+        _ => false,
+    }
 }
 
 /// Asks for the events of every tenant of which none were heard for a day, until `deadline`.
@@ -279,8 +315,8 @@ async fn sync_tenant(app: &App, tenant: &TenantId, request_id: &str, deadline: T
     let Some(cursor) = app.store.get::<Cursor>(&Key::cursor(tenant)).await? else { return done.map(drop) };
     let now = app.clock.now();
     match &done {
-        // It is tried again; when that goes on, somebody must know.
-        Err(stop) if now.since(cursor.synced_at) >= bounds::EVENT_EARLY => {
+        // It is tried again; when that goes on beyond the day after the last time, somebody must know.
+        Err(stop) if now.since(cursor.synced_at) >= bounds::DAILY + bounds::EVENT_EARLY => {
             let message = format!("Plaid's events have not been applied since {}: {}.", cursor.synced_at, stop.chain());
             call(app, &invocation, AlertKind::EventNotApplied, message).await?;
         }

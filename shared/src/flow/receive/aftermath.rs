@@ -145,8 +145,12 @@ pub(super) async fn apply_refunds(
 pub(super) fn of_ended(app: &App, case: &Case, shown: &Sent, refunds: Option<&[Listed]>) -> Option<Option<Alert>> {
     let has_ended = matches!(case.payment.status, PaymentStatus::Failed | PaymentStatus::Canceled)
         && matches!(shown.outcome, Outcome::Declined(_) | Outcome::Canceled);
-    let is_out = refunds?.iter().any(Listed::is_alive);
-    (has_ended && (shown.came_back || !is_out))
+    let refunds = refunds?;
+    let is_out = refunds.iter().any(Listed::is_alive);
+    let has_failed = |listed: &Listed| matches!(listed.seen.answer.outcome, Outcome::Declined(_) | Outcome::Canceled);
+    // An empty list may be behind.
+    let are_off = !refunds.is_empty() && refunds.iter().all(has_failed);
+    (has_ended && (are_off || (is_out && shown.came_back)))
         .then(|| is_out.then(|| alert(case, AlertKind::ReturnedAfterRefund, None, app.clock.now())))
 }
 

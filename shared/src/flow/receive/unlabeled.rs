@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::bounds;
 use crate::flow::Stop;
-use crate::gateway::SeenRefund;
+use crate::gateway::{Outcome, SeenRefund};
 use crate::id::{PaymentId, TenantId};
 use crate::model::payment::Payment;
 use crate::model::refund::Refund;
@@ -39,17 +39,22 @@ pub(super) async fn told_apart(
     }
     for seen in listed {
         let is_it = |refund: &&Refund| refund.reference() == Some(seen.reference.as_str());
-        let nameless = |refund: &&Refund| {
-            let money = seen.answer.seen.as_ref().and_then(|seen| seen.money);
-            refund.reference().is_none() && refund.status.holds() && Some(refund.money()) == money
+        let money = seen.answer.seen.as_ref().and_then(|seen| seen.money);
+        let nameless = |refund: &&Refund| refund.reference().is_none() && Some(refund.money()) == money;
+        let may_be = |refund: &&Refund| nameless(refund) && refund.status.is_unsettled();
+        if !known.iter().any(|refund| is_it(&refund)) && known.iter().any(|refund| may_be(&refund)) {
+            return Err(Stop::Gateway("a refund is told of that may be one of ours which has not heard its id"));
+        }
+        // Executed by a person's word, while Plaid kept its key: it is that one.
+        let is_alive = matches!(seen.answer.outcome, Outcome::Succeeded | Outcome::Pending);
+        let by_word = |refund: &&Refund| {
+            let from = refund.created_at.minus(bounds::LOOKUP_SKEW);
+            let until = refund.created_at.plus(bounds::PLAID_KEY);
+            nameless(refund) && refund.status.holds() && is_alive && (from..until).contains(&seen.created_at)
         };
-        match known.iter().find(is_it).or_else(|| known.iter().find(nameless)) {
-            Some(refund) if refund.reference().is_none() && refund.status.is_unsettled() => {
-                return Err(Stop::Gateway("a refund is told of that may be one of ours which has not heard its id"));
-            }
-            // Known by its id, or executed by a person's word: it is that one.
-            Some(refund) if !refund.external => seen.labels.refund_id = Some(refund.id.to_string()),
-            _ => {}
+        let ours = known.iter().find(is_it).or_else(|| known.iter().find(by_word));
+        if let Some(refund) = ours.filter(|refund| !refund.external) {
+            seen.labels.refund_id = Some(refund.id.to_string());
         }
     }
     Ok(())

@@ -193,7 +193,7 @@ pub(super) fn intent(intent: &Intent) -> Answer {
             money: amount::from_wire(wire, &intent.currency),
             our_id: intent.metadata.payment_id.clone(),
         }),
-        gateway_code: error.and_then(code),
+        gateway_code: error.and_then(code).or_else(|| is_unconfirmed_debit(intent).then(|| UNCONFIRMED.to_owned())),
         ..Answer::without_object(outcome, false)
     }
 }
@@ -223,8 +223,11 @@ fn is_debit(intent: &Intent) -> bool {
 
 /// Whether it is a bank debit whose confirmation was refused. Ours are confirmed as they are made.
 fn is_unconfirmed_debit(intent: &Intent) -> bool {
-    intent.status == "requires_confirmation" && is_debit(intent)
+    intent.status == UNCONFIRMED && is_debit(intent)
 }
+
+/// What we call a debit that is there, and whose confirmation was refused: it could be confirmed yet.
+pub const UNCONFIRMED: &str = "requires_confirmation";
 
 /// Stripe's code of a mandate that can't be used.
 const NO_MANDATE: &str = "payment_intent_mandate_invalid";
