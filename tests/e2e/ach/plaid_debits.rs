@@ -305,7 +305,8 @@ async fn a_sandbox_that_is_killed_before_leave_is_written_down_is_gone_on_with_f
         world.plaid_account().await;
         linked(&world).await;
         let invoice = world.receivable(json!({})).await;
-        world.stack.plaid.add_fault(Fault::authorization(Kind::Slow(60_000)));
+        // Nothing of the request is executed before it is dropped.
+        world.stack.plaid.set_latency(Duration::from_secs(60));
         let call = begin(&world, &invoice);
         let payment = loop {
             let payments = world.items("PAYMENTS_TABLE", "tenant_id", TENANT).await;
@@ -315,7 +316,8 @@ async fn a_sandbox_that_is_killed_before_leave_is_written_down_is_gone_on_with_f
             tokio::task::yield_now().await;
         };
         call.abort();
-        world.stack.plaid.clear_faults();
+        assert!(call.await.is_err(), "it was killed");
+        world.stack.plaid.set_latency(Duration::ZERO);
         assert_eq!(authorization(&world, &payment).await, None);
         sweep_after(&world, hours * 60).await;
         let status = world.payment(&payment).await["status"].clone();
