@@ -22,6 +22,21 @@ impl Decline {
     pub const fn of(code: &'static str) -> Self {
         Self { code, decline_code: None, advice_code: None }
     }
+
+    /// Adds to an error what is known beside its code.
+    pub fn explain(self, error: &mut Value) {
+        let param = match self.code {
+            "expired_card" => Some("exp_month"),
+            "incorrect_cvc" => Some("cvc"),
+            _ => None,
+        };
+        for (name, value) in [("decline_code", self.decline_code), ("advice_code", self.advice_code), ("param", param)]
+        {
+            if let Some(value) = value {
+                set(error, name, json!(value));
+            }
+        }
+    }
 }
 
 /// One attempt to charge.
@@ -42,14 +57,14 @@ pub(super) fn attempt(
     let decline = match behaviour {
         Behaviour::Succeeds => return Ok(approve(state, clock, account, intent, &method.origin)),
         Behaviour::Debit(_) => return bank::confirm(state, clock, account, intent, method, form),
-        Behaviour::Authenticates if !off_session && !fails_on_action => {
+        Behaviour::Authenticates | Behaviour::AuthenticatesOnce if !off_session && !fails_on_action => {
             set(&mut intent, "status", json!("requires_action"));
             set(&mut intent, "next_action", json!({ "type": "use_stripe_sdk", "use_stripe_sdk": {} }));
             let intent = state.keep(account, intent, &method.origin);
             state.tell(clock, account, "payment_intent.requires_action", &intent);
             return Ok(intent);
         }
-        Behaviour::Authenticates => {
+        Behaviour::Authenticates | Behaviour::AuthenticatesOnce => {
             let why = if off_session { "authentication_required" } else { "authentication_not_handled" };
             Decline { code: "authentication_required", decline_code: Some(why), advice_code: None }
         }
@@ -127,18 +142,7 @@ pub(super) fn fail(
         "type": kind, "code": decline.code, "message": message, "charge": text(&charge, "id"),
         "payment_method": method.object,
     });
-    let param = match decline.code {
-        "expired_card" => Some("exp_month"),
-        "incorrect_cvc" => Some("cvc"),
-        _ => None,
-    };
-    for (name, value) in
-        [("decline_code", decline.decline_code), ("advice_code", decline.advice_code), ("param", param)]
-    {
-        if let Some(value) = value {
-            set(&mut error, name, json!(value));
-        }
-    }
+    decline.explain(&mut error);
     set(&mut intent, "status", json!("requires_payment_method"));
     set(&mut intent, "payment_method", Value::Null);
     set(&mut intent, "latest_charge", json!(text(&charge, "id")));

@@ -256,6 +256,22 @@ pub(super) fn disputed(state: &mut State, clock: &Clock, account: &str, charge: 
     }
 }
 
+/// Blocks an account for what the network says. Whether there is such a code, and such an account.
+pub(super) fn block_for(state: &mut State, clock: &Clock, method: &str, network_code: &str) -> bool {
+    let reason = match network_code {
+        "R02" => "bank_account_closed",
+        "R03" | "R04" => "bank_account_invalid_details",
+        "R05" | "R07" | "R08" | "R10" | "R11" | "R29" => "debit_not_authorized",
+        "R16" => "bank_account_frozen",
+        "R20" | "R31" => "bank_account_restricted",
+        _ => return false,
+    };
+    let Some(stored) = state.objects.get(method).filter(|stored| is_bank(&stored.value)) else { return false };
+    let account = stored.account.clone();
+    block(state, clock, &account, method, Some(network_code), reason);
+    true
+}
+
 /// Stripe takes no more debits of an account. (Really of all methods with its number; here each test method's copy is an
 /// account of its own, as it is in test mode.)
 fn block(state: &mut State, clock: &Clock, account: &str, method: &str, network_code: Option<&str>, reason: &str) {

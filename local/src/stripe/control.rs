@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::form::Form;
 use super::method::text;
 use super::refund::{self, RefundsBecome};
-use super::{Delivery, State, Stripe, attempt, bank, dispute, method, reversal, signature};
+use super::{Delivery, State, Stripe, attempt, bank, dispute, method, reversal, setup, signature};
 
 impl Stripe {
     /// The account's events so far, oldest first, sent or not.
@@ -36,9 +36,15 @@ impl Stripe {
         self.state().processing = on;
     }
 
-    /// The customer authenticates, as the browser would: the PaymentIntent succeeds, or is declined.
+    /// The customer authenticates, as the browser would: the PaymentIntent or SetupIntent succeeds, or fails.
     pub fn authenticate(&self, intent: &str, succeeds: bool) {
-        self.happens(|state| attempt::authenticate(state, &self.clock, intent, succeeds));
+        let authenticate = if intent.starts_with("seti_") { setup::authenticate } else { attempt::authenticate };
+        self.happens(|state| authenticate(state, &self.clock, intent, succeeds));
+    }
+
+    /// Stripe takes no more debits of a bank account, for a network code such as `R02`. False: no such code or account.
+    pub fn block_bank(&self, method: &str, network_code: &str) -> bool {
+        self.happens(|state| bank::block_for(state, &self.clock, method, network_code))
     }
 
     /// The banks work up to now: debits and their refunds whose day has come end, as their test methods say.
@@ -117,7 +123,7 @@ impl Stripe {
         self.happens(|state| method::update_card(state, &self.clock, method, exp_year));
     }
 
-    fn happens<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn happens<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state();
         let done = change(&mut state);
         self.save(&state);

@@ -42,6 +42,19 @@ impl ApiError {
         Self::invalid(401, None, None, "Invalid API Key provided.")
     }
 
+    /// A key for browsers, and something that they may not do.
+    pub fn secret_key_required() -> Self {
+        let message = "This API call cannot be made with a publishable API key. Please use a secret API key. You can \
+                       find a list of your API keys at https://dashboard.stripe.com/account/apikeys.";
+        Self::invalid(403, Some("secret_key_required"), None, message)
+    }
+
+    /// Whoever asks does not know the secret of the SetupIntent.
+    pub fn other_client_secret() -> Self {
+        let message = "The client_secret provided does not match the client_secret associated with the SetupIntent.";
+        Self::invalid(400, None, Some("client_secret"), message)
+    }
+
     /// No such path.
     pub fn unknown_url(method: &str, path: &str) -> Self {
         Self::invalid(404, None, None, &format!("Unrecognized request URL ({method}: {path})."))
@@ -87,6 +100,20 @@ impl ApiError {
             members.insert("payment_intent".to_owned(), intent.clone());
         }
         Self { saved: true, ..error }
+    }
+
+    /// The same of a SetupIntent.
+    pub fn unexpected_setup_state(setup: &Value, status: &str) -> Self {
+        let message = format!(
+            "You cannot perform this action on a SetupIntent because it has a status of {status}. Only a SetupIntent with \
+             one of the following statuses may be confirmed or canceled: requires_payment_method, \
+             requires_confirmation, requires_action."
+        );
+        let mut error = Self::refused(Some("setup_intent_unexpected_state"), None, &message);
+        if let Some(members) = error.body.as_object_mut() {
+            members.insert("setup_intent".to_owned(), setup.clone());
+        }
+        error
     }
 
     /// The state of what it is about does not allow it; found out in execution, hence kept under the key.

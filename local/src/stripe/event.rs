@@ -17,6 +17,8 @@ pub(super) struct Cause {
     /// `None`: nothing of the API.
     pub request_id: Option<String>,
     pub idempotency_key: Option<String>,
+    /// What a browser calls itself, where it is one that asks, with a publishable key.
+    pub browser: Option<String>,
 }
 
 impl State {

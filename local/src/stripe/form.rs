@@ -11,6 +11,9 @@ use super::method::set;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Form(pub BTreeMap<String, String>);
 
+/// The parameter by which a browser shows that it knows an object.
+pub(super) const CLIENT_SECRET: &str = "client_secret";
+
 impl Form {
     pub fn parse(text: &[u8]) -> Self {
         let mut form = Self::default();

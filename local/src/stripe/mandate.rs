@@ -8,6 +8,9 @@ use super::form::Form;
 use super::method::{Chargeable, set, text};
 use super::{State, new_id};
 
+/// A browser's consent: who gives it is seen, not said.
+pub(super) const INFERRED: &str = "mandate_data[customer_acceptance][online][infer_from_client]";
+
 /// Whether the parameters carry a customer's consent.
 ///
 /// # Errors
@@ -20,6 +23,8 @@ pub(super) fn is_given(form: &Form) -> Result<bool, ApiError> {
     let kind = format!("{PREFIX}[type]");
     match form.required(&kind)? {
         "offline" => {}
+        // Stripe sees itself where a browser comes from.
+        "online" if form.flag(INFERRED)? => {}
         "online" => {
             for name in ["ip_address", "user_agent"] {
                 form.required(&format!("{PREFIX}[online][{name}]"))?;
@@ -36,7 +41,13 @@ pub(super) fn create(state: &mut State, clock: &Clock, account: &str, method: &s
     let kind = form.text("mandate_data[customer_acceptance][type]").unwrap_or("offline");
     let mut acceptance = json!({ "accepted_at": clock.now().seconds(), "type": kind });
     let online = "mandate_data[customer_acceptance][online]";
-    let how = if kind == "online" { json!(form.members(online)) } else { json!({}) };
+    let how = match kind {
+        "online" if form.text(INFERRED).is_some() => {
+            json!({ "ip_address": "127.0.0.1", "user_agent": state.cause.browser })
+        }
+        "online" => json!(form.members(online)),
+        _ => json!({}),
+    };
     set(&mut acceptance, kind, how);
     let mandate = json!({
         "id": id, "object": "mandate", "customer_acceptance": acceptance, "livemode": false, "multi_use": {},

@@ -1,11 +1,11 @@
-//! Customers, payment methods and setups.
+//! Customers and payment methods.
 
 use serde_json::{Map, Value, json};
 use shared::clock::Clock;
 
 use super::error::ApiError;
 use super::form::Form;
-use super::{State, Stored, bank, mandate, new_id, test_method};
+use super::{State, Stored, new_id, test_method};
 
 type Answer = Result<Value, ApiError>;
 
@@ -112,7 +112,7 @@ pub(super) fn read(state: &State, account: &str, object: &str, id: &str) -> Answ
 }
 
 /// What only the simulator knows stays inside.
-fn without_marks(mut value: Value) -> Value {
+pub(super) fn without_marks(mut value: Value) -> Value {
     if let Some(members) = value.as_object_mut() {
         members.remove("detached");
     }
@@ -170,100 +170,6 @@ pub(super) fn set_holder(state: &mut State, id: &str, name: Option<&str>) {
     if let Some(billing) = stored.value.get_mut("billing_details") {
         set(billing, "name", json!(name));
     }
-}
-
-/// A SetupIntent; confirmed at once with `confirm=true`, as a browser would with the client secret.
-pub(super) fn create_setup(state: &mut State, clock: &Clock, account: &str, form: &Form) -> Answer {
-    form.only(&[
-        "customer",
-        "payment_method",
-        "payment_method_types[]",
-        "confirm",
-        "usage",
-        "metadata[]",
-        "description",
-        "automatic_payment_methods[enabled]",
-        "automatic_payment_methods[allow_redirects]",
-        "return_url",
-        "mandate_data[customer_acceptance][type]",
-        "mandate_data[customer_acceptance][accepted_at]",
-        "mandate_data[customer_acceptance][online][ip_address]",
-        "mandate_data[customer_acceptance][online][user_agent]",
-        "expand[]",
-    ])?;
-    if mandate::is_given(form)? && !form.flag("confirm")? {
-        return Err(ApiError::parameter("parameter_invalid", "mandate_data", "mandate_data needs confirm=true."));
-    }
-    if let Some(customer) = form.text("customer")
-        && state.find(account, customer, "customer").is_none()
-    {
-        return Err(ApiError::missing(400, "customer", customer));
-    }
-    let types: Vec<String> = form.members("payment_method_types").into_values().collect();
-    let types = if types.is_empty() { vec!["card".to_owned()] } else { types };
-    let id = new_id("seti");
-    let setup = json!({
-        "id": id, "object": "setup_intent", "created": clock.now().seconds(), "livemode": false,
-        "client_secret": format!("{id}_secret_{}", new_id("x")), "customer": form.text("customer"),
-        "payment_method": null, "status": "requires_payment_method", "usage": form.text("usage").unwrap_or("off_session"),
-        "last_setup_error": null, "mandate": null, "latest_attempt": null, "metadata": form.members("metadata"),
-        "payment_method_types": types,
-    });
-    state.keep(account, setup, "");
-    if form.flag("confirm")? {
-        confirm_setup(state, clock, account, &id, form)
-    } else {
-        read(state, account, "setup_intent", &id)
-    }
-}
-
-pub(super) fn confirm_setup(state: &mut State, clock: &Clock, account: &str, id: &str, form: &Form) -> Answer {
-    let Some(setup) = state.find(account, id, "setup_intent").map(|stored| stored.value.clone()) else {
-        return Err(ApiError::missing(404, "intent", id));
-    };
-    if text(&setup, "status") == "succeeded" {
-        let mut error = ApiError::request("The SetupIntent has succeeded already.");
-        set(&mut error.body, "code", json!("setup_intent_unexpected_state"));
-        return Err(error);
-    }
-    let Chargeable { mut object, origin } = state.chargeable(account, form.required("payment_method")?)?;
-    let is_bank = bank::is_bank(&object);
-    if is_bank {
-        check_bank_setup(&setup, &object, form)?;
-    }
-    let owner = setup.get("customer").filter(|customer| !customer.is_null());
-    let attached = owner.is_some() && object.get("customer") != owner;
-    if let Some(customer) = owner {
-        set(&mut object, "customer", customer.clone());
-    }
-    let method = state.keep(account, object, &origin);
-    if attached {
-        state.tell(clock, account, "payment_method.attached", &method);
-    }
-    let mut setup = setup;
-    if is_bank {
-        let mandate = mandate::create(state, clock, account, text(&method, "id"), form);
-        set(&mut setup, "mandate", json!(mandate));
-    }
-    set(&mut setup, "payment_method", json!(text(&method, "id")));
-    set(&mut setup, "status", json!("succeeded"));
-    Ok(state.keep(account, setup, ""))
-}
-
-/// A bank account is only set up with its type, its holder's name and the customer's consent.
-fn check_bank_setup(setup: &Value, method: &Value, form: &Form) -> Result<(), ApiError> {
-    let types = setup.get("payment_method_types").and_then(Value::as_array);
-    if !types.is_some_and(|types| types.contains(&json!("us_bank_account"))) {
-        return Err(ApiError::request("The payment method type is not among the SetupIntent's types."));
-    }
-    bank::check(method, "usd")?;
-    if !mandate::is_given(form)? {
-        let message = "This SetupIntent requires a mandate, but no existing mandate was found. Collect mandate \
-                       acceptance from the customer and try again, providing acceptance data in the mandate_data \
-                       parameter.";
-        return Err(ApiError::request(message));
-    }
-    Ok(())
 }
 
 /// The methods of a customer.

@@ -2,7 +2,7 @@
 //! methods, webhooks, and faults to switch on. It takes nothing that Stripe would refuse.
 //!
 //! `server` speaks HTTP and plays the faults, `idempotency` replays keys, `operation` finds what a path means,
-//! `intent`, `attempt`, `charge`, `refund`, `dispute`, `method`, `mandate`, `transfer`, `reversal` and `balance` are the
+//! `browser` lets publishable keys do what they may, `intent`, `attempt`, `charge`, `refund`, `dispute`, `method`, `setup`, `mandate`, `transfer`, `reversal` and `balance` are the
 //! objects, `bank` is what becomes of debits on the days of `calendar`, `page` and `expand` show objects, `event` tells
 //! what changed, sealed by `signature`, `control` is what happens outside of the API, `books` what can be compared,
 //! `test_method` are the documented test payment methods.
@@ -11,6 +11,7 @@ mod attempt;
 mod balance;
 mod bank;
 mod books;
+mod browser;
 mod calendar;
 mod charge;
 mod control;
@@ -29,6 +30,7 @@ mod page;
 mod refund;
 mod reversal;
 mod server;
+mod setup;
 mod signature;
 mod test_method;
 mod transfer;
@@ -69,6 +71,9 @@ pub struct Stripe {
 struct State {
     /// Accounts by secret key.
     accounts: BTreeMap<String, String>,
+    /// Accounts by publishable key.
+    #[serde(default)]
+    publishable: BTreeMap<String, String>,
     /// Pairs of account and connected account.
     connected: BTreeSet<(String, String)>,
     /// All objects by id.
@@ -99,6 +104,9 @@ struct State {
     #[serde(default)]
     events: BTreeMap<String, Vec<Value>>,
     keys: Keys,
+    /// Where it is, for links.
+    #[serde(skip)]
+    base: String,
     #[serde(skip)]
     post: Post,
     /// The request that is being executed.
@@ -178,6 +186,11 @@ impl Stripe {
     /// Adds an account, known by its secret key.
     pub fn add_account(&self, account: &str, secret_key: &str) {
         self.state().accounts.insert(secret_key.to_owned(), account.to_owned());
+    }
+
+    /// Adds a publishable key of an account, such as `pk_test_…`, with which browsers do their part.
+    pub fn add_publishable_key(&self, account: &str, key: &str) {
+        self.state().publishable.insert(key.to_owned(), account.to_owned());
     }
 
     /// Takes a secret key back.

@@ -6,7 +6,7 @@ use shared::clock::Clock;
 
 use super::error::ApiError;
 use super::form::Form;
-use super::{State, balance, dispute, event, expand, intent, method, refund, reversal, transfer};
+use super::{State, balance, dispute, event, expand, intent, mandate, method, refund, reversal, setup, transfer};
 
 /// Executes a request in an account.
 pub(super) fn execute(
@@ -33,9 +33,6 @@ pub(super) fn execute(
         ("GET", ["v1", "customers", _, "payment_methods"] | ["v1", "payment_methods"]) => {
             form.only(&["customer", "type", "limit", "starting_after", "ending_before", "expand[]"])?;
         }
-        ("POST", ["v1", "setup_intents", _, "confirm"]) => {
-            form.only(&["payment_method", "return_url", "mandate_data[]", "expand[]"])?;
-        }
         _ => {}
     }
     let is_list = verb == Method::GET
@@ -43,6 +40,10 @@ pub(super) fn execute(
             parts.as_slice(),
             [_, _] | ["v1", "customers", _, "payment_methods"] | ["v1", "transfers", _, "reversals"]
         );
+    if state.cause.browser.is_none() && form.text(mandate::INFERRED).is_some() {
+        let message = format!("Received unknown parameter: {}", mandate::INFERRED);
+        return Err(ApiError::parameter("parameter_unknown", mandate::INFERRED, &message));
+    }
     expand::check(form, &parts, is_list)?;
     let mut answer = dispatch(state, clock, account, verb, path, form, &parts)?;
     expand::expand(state, account, form, &mut answer);
@@ -73,9 +74,10 @@ fn dispatch(
         ("GET", ["v1", "payment_methods", id]) => method::read(state, account, "payment_method", id),
         ("POST", ["v1", "payment_methods", id, "attach"]) => method::attach(state, clock, account, id, form),
         ("POST", ["v1", "payment_methods", id, "detach"]) => method::detach(state, clock, account, id, form),
-        ("POST", ["v1", "setup_intents"]) => method::create_setup(state, clock, account, form),
-        ("GET", ["v1", "setup_intents", id]) => method::read(state, account, "setup_intent", id),
-        ("POST", ["v1", "setup_intents", id, "confirm"]) => method::confirm_setup(state, clock, account, id, form),
+        ("POST", ["v1", "setup_intents"]) => setup::create(state, clock, account, form),
+        ("GET", ["v1", "setup_intents", id]) => setup::read(state, account, id, form),
+        ("POST", ["v1", "setup_intents", id, "confirm"]) => setup::confirm(state, clock, account, id, form),
+        ("POST", ["v1", "setup_intents", id, "cancel"]) => setup::cancel(state, clock, account, id, form),
         ("POST", ["v1", "refunds"]) => refund::create(state, clock, account, form),
         ("GET", ["v1", "refunds"]) => refund::list(state, account, form),
         ("GET", ["v1", "refunds", id]) => method::read(state, account, "refund", id),

@@ -11,13 +11,16 @@ use tokio::net::TcpListener;
 use super::error::ApiError;
 use super::event::{API_VERSION, Cause};
 use super::fault::{INTENTS, Kind};
-use super::form::Form;
+use super::form::{CLIENT_SECRET, Form};
 use super::idempotency::Verdict;
-use super::{LoggedRequest, Stripe, new_id, operation};
+use super::{LoggedRequest, Stripe, browser, new_id, operation};
 use crate::simulator::server::{self, Reply, Simulator};
 
 /// Serves until the process ends.
 pub async fn serve(stripe: Stripe, listener: TcpListener) {
+    if let Ok(address) = listener.local_addr() {
+        stripe.state().base = format!("http://{address}");
+    }
     server::serve(stripe, listener).await;
 }
 
@@ -29,14 +32,24 @@ impl Simulator for Stripe {
             server::DELIVERY => return Some(self.state().post.switch(verb, &body)),
             _ => {}
         }
-        let form = Form::parse(if verb == Method::GET { uri.query().unwrap_or_default().as_bytes() } else { &body });
+        if verb == Method::OPTIONS {
+            return Some(browser::preflight(headers));
+        }
+        if path.starts_with(browser::AUTHENTICATE) {
+            return Some(self.authentication(verb, &path, uri.query().unwrap_or_default(), &body));
+        }
+        let mut form =
+            Form::parse(if verb == Method::GET { uri.query().unwrap_or_default().as_bytes() } else { &body });
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        // Stripe.js sends its key among the parameters, which needs no preflight.
+        let key = form.0.remove("key").filter(|key| key.starts_with(browser::PUBLISHABLE));
         let request = Call {
             verb: verb.clone(),
             path,
             key: header("idempotency-key").filter(|_| verb == Method::POST),
             version: header("stripe-version"),
-            secret: header("authorization").and_then(|value| value.strip_prefix("Bearer ").map(str::to_owned)),
+            secret: header("authorization").and_then(|value| value.strip_prefix("Bearer ").map(str::to_owned)).or(key),
+            user_agent: header("user-agent").unwrap_or_default(),
             is_form: header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")),
             form,
         };
@@ -47,13 +60,18 @@ impl Simulator for Stripe {
         if latency > Duration::ZERO {
             tokio::time::sleep(latency).await;
         }
-        let reply = self.play(&request, fault).await;
+        let mut reply = self.play(&request, fault).await;
+        if let Some(reply) = &mut reply {
+            browser::allow_origins(reply.headers_mut());
+        }
+        let mut parameters = request.form.0;
+        parameters.remove(CLIENT_SECRET);
         self.state().requests.push(LoggedRequest {
             method: verb.to_string(),
             path: request.path,
             key: request.key,
             version: request.version,
-            parameters: request.form.0,
+            parameters,
             status: reply.as_ref().map_or(0, |reply| reply.status().as_u16()),
         });
         reply
@@ -77,8 +95,10 @@ impl Stripe {
             Some(Kind::Status(status, body)) => return Some(respond(*status, body, &request_id, request)),
             _ => {}
         }
-        let account = request.secret.as_ref().and_then(|secret| self.state().accounts.get(secret).cloned());
-        let Some(account) = account else { return refused(ApiError::unauthorized()) };
+        let (account, is_browser) = match self.caller(request) {
+            Ok(caller) => caller,
+            Err(error) => return refused(error),
+        };
         if let Err(error) = request.check() {
             return refused(error);
         }
@@ -101,7 +121,7 @@ impl Stripe {
                 }
             }
         }
-        let (status, body, saved) = self.execute(&account, request, &request_id, fault.as_ref());
+        let (status, body, saved) = self.execute((&account, is_browser), request, &request_id, fault.as_ref());
         if let Some(Kind::Slow(ms)) = fault {
             // The key is still taken meanwhile.
             tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -114,14 +134,36 @@ impl Stripe {
         server::on_its_way(respond(status, &body, &request_id, request), fault, other_amount).await
     }
 
+    /// The account that asks, and whether it is a browser that does, which may do little.
+    fn caller(&self, request: &Call) -> Result<(String, bool), ApiError> {
+        let state = self.state();
+        let secret = request.secret.as_deref().unwrap_or_default();
+        match (state.accounts.get(secret), state.publishable.get(secret)) {
+            (Some(account), _) => Ok((account.clone(), false)),
+            (None, Some(account)) if browser::may(&request.verb, &request.path) => Ok((account.clone(), true)),
+            (None, Some(_)) => Err(ApiError::secret_key_required()),
+            (None, None) => Err(ApiError::unauthorized()),
+        }
+    }
+
     /// Executes, and says whether the answer is kept under the key.
-    fn execute(&self, account: &str, request: &Call, id: &str, fault: Option<&Kind>) -> (u16, Value, bool) {
+    fn execute(
+        &self,
+        (account, is_browser): (&str, bool),
+        request: &Call,
+        id: &str,
+        fault: Option<&Kind>,
+    ) -> (u16, Value, bool) {
         let failed = |error: ApiError| (error.status, json!({ "error": error.body }), error.saved);
         if let Some(Kind::ErrorBefore(status)) = fault {
             return failed(ApiError::fault(*status));
         }
         let mut state = self.state();
-        state.cause = Cause { request_id: Some(id.to_owned()), idempotency_key: request.key.clone() };
+        state.cause = Cause {
+            request_id: Some(id.to_owned()),
+            idempotency_key: request.key.clone(),
+            browser: is_browser.then(|| request.user_agent.clone()),
+        };
         let done = operation::execute(&mut state, &self.clock, account, &request.verb, &request.path, &request.form);
         state.cause = Cause::default();
         match (done, fault) {
@@ -147,6 +189,7 @@ struct Call {
     key: Option<String>,
     version: Option<String>,
     secret: Option<String>,
+    user_agent: String,
     is_form: bool,
     form: Form,
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::attempt::Decline;
 use super::dispute::{Opened, Terms};
 
 /// What happens when it is charged.
@@ -10,8 +11,10 @@ pub(super) enum Behaviour {
     Succeeds,
     /// Code, decline code, advice code.
     Declined(&'static str, Option<&'static str>, Option<&'static str>),
-    /// The customer must authenticate.
+    /// The customer must authenticate, each time.
     Authenticates,
+    /// The customer must authenticate, unless the card was set up.
+    AuthenticatesOnce,
     /// A bank debit.
     Debit(Bank),
 }
@@ -122,6 +125,7 @@ const ALL: &[TestMethod] = &[
     declined("pm_card_riskLevelHighest", "4954", "card_declined", "fraudulent", None),
     declined("pm_card_chargeCustomerFail", "0341", "card_declined", "generic_decline", LATER),
     card("pm_card_authenticationRequired", "visa", "3184", Behaviour::Authenticates),
+    card("pm_card_authenticationRequiredOnSetup", "visa", "3155", Behaviour::AuthenticatesOnce),
     card("pm_card_threeDSecure2Required", "visa", "3220", Behaviour::Authenticates),
     bank("pm_usBankAccount_success", "6789", Bank::Pays),
     bank("pm_usBankAccount_accountClosed", "1113", Bank::Fails("account_closed")),
@@ -139,6 +143,24 @@ pub(super) fn find(id: &str) -> Option<&'static TestMethod> {
 }
 
 impl TestMethod {
+    /// Why it can't even be set up. Of cards that are refused for fraud, and of one that charges alone are declined of,
+    /// that is not documented.
+    pub fn setup_decline(&self) -> Option<Decline> {
+        match self.behaviour {
+            Behaviour::Declined(code, decline_code, advice_code)
+                if decline_code != Some("fraudulent") && self.id != "pm_card_chargeCustomerFail" =>
+            {
+                Some(Decline { code, decline_code, advice_code })
+            }
+            _ => None,
+        }
+    }
+
+    /// The test method that it behaves like once it was set up.
+    pub fn once_set_up(&self) -> &'static str {
+        if self.behaviour == Behaviour::AuthenticatesOnce { "pm_card_visa" } else { self.id }
+    }
+
     /// The payment method's type.
     pub fn kind(&self) -> &'static str {
         if matches!(self.behaviour, Behaviour::Debit(_)) { "us_bank_account" } else { "card" }

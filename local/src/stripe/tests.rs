@@ -3,6 +3,7 @@
 mod afterwards;
 mod bank_debits;
 mod refunds;
+mod setups;
 mod transfers;
 mod webhooks;
 
