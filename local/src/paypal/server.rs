@@ -83,7 +83,7 @@ impl Simulator for PayPal {
         let request = Arrived {
             verb: method.clone(),
             path: uri.path().to_owned(),
-            query: parameters(uri.query().unwrap_or_default()),
+            query: server::parameters(uri.query().unwrap_or_default()),
             headers: headers.clone(),
             bytes,
         };
@@ -215,12 +215,6 @@ impl PayPal {
         }
         answer
     }
-}
-
-fn parameters(query: &str) -> BTreeMap<String, String> {
-    let Ok(mut url) = reqwest::Url::parse("query:/") else { return BTreeMap::new() };
-    url.set_query(Some(query));
-    url.query_pairs().into_owned().collect()
 }
 
 /// The error that a header `PayPal-Mock-Response` asks for.

@@ -6,7 +6,7 @@ use shared::clock::Time;
 use super::item::{self, Account, Seeded};
 use super::refund::{self, RefundStatus};
 use super::transfer::{self, TransferStatus};
-use super::{Delivery, Plaid, authorization, due, money, new_id};
+use super::{Delivery, Plaid, authorization, due, link, money, new_id};
 
 impl Plaid {
     /// Adds an Item of a client with these accounts, known by new tokens; `None`: there is no such client.
@@ -24,6 +24,25 @@ impl Plaid {
                 item::add(state, &self.clock, client, tokens, accounts);
             }
             known
+        })
+    }
+
+    /// Allows Link to send a client's customers back to a URI, as is done in the dashboard.
+    pub fn add_redirect_uri(&self, client: &str, uri: &str) {
+        self.happens(|state| {
+            if let Some(client) = state.clients.get_mut(client) {
+                client.redirect_uris.insert(uri.to_owned());
+            }
+        });
+    }
+
+    /// A customer goes through Link with a link token, and chooses the account whose number ends so; the public token.
+    /// `None`: the token is worth nothing (any more), or no such account is shown.
+    pub fn link(&self, link_token: &str, mask: &str) -> Option<String> {
+        self.happens(|state| {
+            let link = link::open(state, &self.clock, link_token).ok()?;
+            let account = link.shown().find(|account| account.mask == mask)?.id.clone();
+            link::finish(state, &self.clock, link_token, &account).ok()?.public_token
         })
     }
 

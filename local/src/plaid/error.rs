@@ -8,7 +8,7 @@ pub(super) struct ApiError {
     pub status: u16,
     kind: &'static str,
     code: &'static str,
-    message: String,
+    pub message: String,
 }
 
 impl ApiError {

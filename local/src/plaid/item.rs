@@ -41,6 +41,11 @@ impl Account {
         Self { id: id.to_owned(), name, mask, subtype, available }
     }
 
+    /// `depository` or `credit`.
+    pub(super) fn kind(&self) -> &'static str {
+        if self.subtype == "credit card" { "credit" } else { "depository" }
+    }
+
     pub(super) fn is_transferable(&self) -> bool {
         TRANSFERABLE.contains(&self.subtype.as_str())
     }
@@ -72,8 +77,8 @@ pub(super) struct Item {
     pub id: String,
     pub client: String,
     institution: String,
-    webhook: Option<String>,
-    products: Vec<String>,
+    pub webhook: Option<String>,
+    pub products: Vec<String>,
     access_token: String,
     /// Until it is exchanged, and for how long.
     public_token: Option<(String, Time)>,
@@ -88,7 +93,7 @@ pub(super) fn add(state: &mut State, clock: &Clock, client: &str, tokens: &Seede
     let item = Item {
         id: tokens.item.clone(),
         client: client.to_owned(),
-        institution: "ins_109508".to_owned(),
+        institution: BANK_ID.to_owned(),
         webhook: None,
         products: vec!["transfer".to_owned()],
         access_token: tokens.access_token.clone(),
@@ -133,8 +138,12 @@ pub(super) fn create(
     Ok(json!({ "public_token": tokens.public_token }))
 }
 
+/// The bank that every test customer is at.
+pub(super) const BANK: &str = "First Platypus Bank";
+const BANK_ID: &str = "ins_109508";
+
 /// Those that every test customer of the Sandbox has, or nearly.
-fn sandbox_accounts() -> Vec<Account> {
+pub(super) fn sandbox_accounts() -> Vec<Account> {
     let account = |name: &str, mask: &str, subtype: &str, available: i64| {
         let [name, mask, subtype] = [name, mask, subtype].map(str::to_owned);
         Account { id: new_account_id(), name, mask, subtype, available }
@@ -224,14 +233,13 @@ pub(super) fn accounts(state: &State, client: &str, body: &Map<String, Value>) -
 
 fn view(account: &Account) -> Value {
     let available = money::number(account.available);
-    let kind = if account.subtype == "credit card" { "credit" } else { "depository" };
     let balances = json!({
         "available": available, "current": available, "limit": null, "iso_currency_code": "USD",
         "unofficial_currency_code": null,
     });
     json!({
         "account_id": account.id, "balances": balances, "mask": account.mask, "name": account.name,
-        "official_name": null, "type": kind, "subtype": account.subtype,
+        "official_name": null, "type": account.kind(), "subtype": account.subtype,
     })
 }
 

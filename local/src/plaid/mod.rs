@@ -2,7 +2,7 @@
 //! ledger, bank days, signed webhooks, and faults to switch on. It takes nothing that Plaid would refuse.
 //!
 //! `server` speaks HTTP and plays the faults, `operation` finds what a path means, `shapes` and `schema` check bodies,
-//! `item`, `authorization`, `transfer` and `refund` are the objects, `ledger` is the client's money, `event` tells what
+//! `link` is the page of Link and its tokens, `item`, `authorization`, `transfer` and `refund` are the objects, `ledger` is the client's money, `event` tells what
 //! changed, sealed by `keyring`; `calendar` knows the days of banks, `due` does what waits for its time, `sandbox` is
 //! what tests ask for by HTTP, `control` and `books` are what happens outside of the API.
 
@@ -17,6 +17,7 @@ pub mod fault;
 mod item;
 mod keyring;
 mod ledger;
+mod link;
 mod money;
 mod operation;
 mod proposal;
@@ -45,6 +46,7 @@ use self::item::Item;
 pub use self::item::{Account, Seeded};
 use self::keyring::Keyring;
 use self::ledger::Ledger;
+use self::link::Link;
 pub use self::proposal::Direction;
 use self::refund::Refund;
 pub use self::refund::RefundStatus;
@@ -71,6 +73,9 @@ struct State {
     /// By `client_id`.
     clients: BTreeMap<String, Client>,
     items: BTreeMap<String, Item>,
+    /// By link token.
+    #[serde(default)]
+    links: BTreeMap<String, Link>,
     authorizations: BTreeMap<String, Authorization>,
     transfers: BTreeMap<String, Transfer>,
     refunds: BTreeMap<String, Refund>,
@@ -107,6 +112,9 @@ struct Client {
     funding_account: String,
     /// What ACH it may do.
     ach_classes: BTreeSet<String>,
+    /// Where Link may send customers back to, as the dashboard lists it.
+    #[serde(default)]
+    redirect_uris: BTreeSet<String>,
     /// The rationale of every decision, instead of what the account's balance says.
     rationale: Option<String>,
 }
@@ -219,6 +227,7 @@ impl Client {
             ledger: Ledger::new(),
             funding_account: new_id(),
             ach_classes: ["ccd", "ppd", "tel", "web"].map(str::to_owned).into(),
+            redirect_uris: BTreeSet::new(),
             rationale: None,
         }
     }

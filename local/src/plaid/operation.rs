@@ -6,7 +6,7 @@ use shared::clock::Clock;
 use super::error::ApiError;
 use super::keyring::Keyring;
 use super::schema::{self, text};
-use super::{State, authorization, event, item, ledger, refund, sandbox, shapes, transfer};
+use super::{State, authorization, event, item, ledger, link, refund, sandbox, shapes, transfer};
 
 /// Executes a request of a client; the body is without the client's credentials.
 pub(super) fn execute(
@@ -20,6 +20,7 @@ pub(super) fn execute(
     match path {
         "/sandbox/public_token/create" => item::create(state, clock, client, body),
         "/sandbox/item/reset_login" => item::reset(state, client, body),
+        "/link/token/create" => link::create(state, clock, client, body),
         "/item/public_token/exchange" => item::exchange(state, clock, client, body),
         "/item/remove" => item::remove(state, client, body),
         "/accounts/get" => item::accounts(state, client, body),

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::error::ApiError;
 use super::fault::{Kind, TRANSFERS};
-use super::{LoggedRequest, Plaid, due, operation};
+use super::{LoggedRequest, Plaid, due, link, operation};
 use crate::simulator::server::{self, Reply, Simulator};
 
 /// The one version that is spoken.
@@ -70,6 +70,7 @@ impl Simulator for Plaid {
         match uri.path() {
             server::FAULTS => return Some(self.state().switches.switch(method, &bytes, TRANSFERS)),
             server::DELIVERY => return Some(self.state().post.switch(method, &bytes)),
+            link::PAGE => return Some(self.visit(method, uri.query().unwrap_or_default(), &bytes)),
             _ => {}
         }
         let request = Arrived { verb: method.clone(), path: uri.path().to_owned(), headers: headers.clone(), bytes };
@@ -93,6 +94,13 @@ impl Plaid {
         if due::run(&mut state, self.clock.now()) {
             self.save(&state);
         }
+    }
+
+    /// The page of Link, for browsers: a host without credentials.
+    fn visit(&self, verb: &Method, query: &str, bytes: &[u8]) -> Response<Body> {
+        let form = std::str::from_utf8(bytes).unwrap_or_default();
+        let parameters = server::parameters(if verb == Method::POST { form } else { query });
+        self.happens(|state| link::visit(state, &self.clock, verb, &parameters))
     }
 
     async fn play(&self, request: &Arrived, fault: Option<Kind>) -> Reply {

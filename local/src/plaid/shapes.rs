@@ -32,9 +32,12 @@ const DEVICE: Shape = Object(&[may("ip_address", &Anything), may("user_agent", &
 const FAILURE: Shape =
     Object(&[null_or("failure_code", &Text(4)), null_or("ach_return_code", &Text(4)), may("description", &Anything)]);
 
+/// Those that a client here is approved for.
+const PRODUCTS: Shape = List(&OneOf(&["auth", "identity", "transactions", "transfer", "signal", "balance"]));
+
 pub(super) const PUBLIC_TOKEN: &[Field] = &[
     must("institution_id", &ID),
-    must("initial_products", &List(&OneOf(&["auth", "identity", "transactions", "transfer", "signal", "balance"]))),
+    must("initial_products", &PRODUCTS),
     may(
         "options",
         &Object(&[
@@ -48,6 +51,94 @@ pub(super) const PUBLIC_TOKEN: &[Field] = &[
     ),
     may("user_token", &ID),
     may("user_id", &ID),
+];
+
+const LANGUAGES: Shape =
+    OneOf(&["da", "de", "en", "es", "et", "fr", "hi", "it", "lt", "lv", "nl", "no", "pl", "pt", "ro", "sv", "vi"]);
+const COUNTRIES: Shape = List(&OneOf(&[
+    "AT", "BE", "CA", "DE", "DK", "EE", "ES", "FI", "FR", "GB", "IE", "IT", "LT", "LV", "NL", "NO", "PL", "PT", "SE",
+    "US",
+]));
+
+/// Whose Link it is. Names of people are for another product.
+const LINK_USER: Shape = Object(&[
+    must("client_user_id", &ID),
+    may("legal_name", &Anything),
+    may("phone_number", &Anything),
+    may("email_address", &Anything),
+    may("name", &Unsupported),
+    null_or("phone_number_verified_time", &Unsupported),
+    null_or("email_address_verified_time", &Unsupported),
+    may("ssn", &Unsupported),
+    null_or("date_of_birth", &Unsupported),
+    may("address", &Unsupported),
+    may("id_number", &Unsupported),
+]);
+
+const DEPOSITORY: Shape = List(&OneOf(&[
+    "checking",
+    "savings",
+    "hsa",
+    "cd",
+    "money market",
+    "paypal",
+    "prepaid",
+    "cash management",
+    "ebt",
+    "limited purpose checking",
+    "all",
+]));
+const CREDIT: Shape = List(&OneOf(&["credit card", "paypal", "all"]));
+const ACCOUNT_FILTERS: Shape = Object(&[
+    may("depository", &Object(&[must("account_subtypes", &DEPOSITORY), may("limited_purpose_types", &Unsupported)])),
+    may("credit", &Object(&[must("account_subtypes", &CREDIT)])),
+    may("loan", &Unsupported),
+    may("investment", &Unsupported),
+    may("other", &Unsupported),
+]);
+
+pub(super) const LINK_TOKEN: &[Field] = &[
+    must("client_name", &Text(255)),
+    must("language", &LANGUAGES),
+    must("country_codes", &COUNTRIES),
+    may("user", &LINK_USER),
+    may("user_id", &Unsupported),
+    may("products", &PRODUCTS),
+    null_or("required_if_supported_products", &Unsupported),
+    null_or("optional_products", &Unsupported),
+    null_or("additional_consented_products", &Unsupported),
+    may("webhook", &URL),
+    null_or("access_token", &ID),
+    may("link_customization_name", &Unsupported),
+    may("appearance_mode", &Unsupported),
+    may("redirect_uri", &URL),
+    may("android_package_name", &Unsupported),
+    may("institution_data", &Unsupported),
+    may("card_switch", &Unsupported),
+    may("account_filters", &ACCOUNT_FILTERS),
+    may("eu_config", &Unsupported),
+    may("institution_id", &Unsupported),
+    may("payment_configuration", &Unsupported),
+    may("payment_initiation", &Unsupported),
+    may("employment", &Unsupported),
+    may("income_verification", &Unsupported),
+    may("base_report", &Unsupported),
+    may("credit_partner_insights", &Unsupported),
+    may("cra_options", &Unsupported),
+    may("consumer_report_permissible_purpose", &Unsupported),
+    may("auth", &Unsupported),
+    may("transfer", &Unsupported),
+    may("update", &Unsupported),
+    may("identity_verification", &Unsupported),
+    may("statements", &Unsupported),
+    may("investments", &Unsupported),
+    may("investments_auth", &Unsupported),
+    may("hosted_link", &Unsupported),
+    may("transactions", &Unsupported),
+    may("cashflow_report", &Unsupported),
+    may("identity", &Unsupported),
+    may("enable_multi_item_link", &Unsupported),
+    may("user_token", &Unsupported),
 ];
 
 pub(super) const EXCHANGE: &[Field] = &[must("public_token", &ID)];

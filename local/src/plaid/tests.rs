@@ -4,6 +4,7 @@ mod authorizations;
 mod banks;
 mod faults;
 mod items;
+mod links;
 mod refunds;
 mod transfers;
 mod webhooks;

@@ -3,4 +3,5 @@
 
 pub(crate) mod delivery;
 pub(crate) mod fault;
+pub(crate) mod page;
 pub(crate) mod server;

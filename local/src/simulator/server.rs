@@ -1,5 +1,6 @@
 //! HTTP for simulators, with connections that break off without an answer.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 
@@ -54,6 +55,13 @@ pub(crate) async fn serve(simulator: impl Simulator, listener: TcpListener) {
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
+}
+
+/// Parameters of a query or a form, by name.
+pub(crate) fn parameters(text: &str) -> BTreeMap<String, String> {
+    let Ok(mut url) = reqwest::Url::parse("query:/") else { return BTreeMap::new() };
+    url.set_query(Some(text));
+    url.query_pairs().into_owned().collect()
 }
 
 impl Switches {
