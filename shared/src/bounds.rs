@@ -284,3 +284,12 @@ pub const PLAID_KEY_PAUSE: Duration = Duration::from_mins(1);
 
 /// How long one sweep asks for the events of one tenant.
 pub const SYNC_TIME: Duration = Duration::from_mins(1);
+
+/// So long before its card ends, a method is called expiring.
+pub const EXPIRY_NOTICE: Duration = Duration::from_hours(60 * 24);
+
+/// So many months back cards are looked for whose end nobody has written down: the daily run may have been off.
+pub const EXPIRY_MONTHS_BACK: i32 = 12;
+
+/// Bytes of an address that a browser is to come back to.
+pub const URL_BYTES: usize = 2_000;

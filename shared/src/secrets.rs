@@ -242,7 +242,7 @@ impl Secrets {
         method: &MethodId,
         access: &BankAccess,
     ) -> Result<(), SecretError> {
-        let name = format!("{}/{tenant}/plaid/{method}", self.prefix);
+        let name = self.bank_name(tenant, method);
         let text = serde_json::json!({ "access_token": access.access_token.expose_secret() }).to_string();
         let created = self.client.create_secret().name(&name).secret_string(&text).send().await;
         let Err(error) = created else { return Ok(()) };
@@ -251,6 +251,36 @@ impl Secrets {
         }
         let put = self.client.put_secret_value().secret_id(&name).secret_string(text).send().await;
         put.map(drop).map_err(|error| unwritten(&name, &error))
+    }
+
+    /// What opens the bank account behind a method at Plaid, as it is kept now; `None`: nothing is.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn bank_as_stored(
+        &self,
+        tenant: &TenantId,
+        method: &MethodId,
+    ) -> Result<Option<BankAccess>, SecretError> {
+        match self.fetch(&self.bank_name(tenant, method)).await {
+            Err(SecretError::Missing(_)) => Ok(None),
+            access => access.map(Some),
+        }
+    }
+
+    /// Deletes what opens the bank account behind a method at Plaid, at once: the account may be linked again, under the
+    /// same name. What is gone is deleted.
+    ///
+    /// # Errors
+    /// [`SecretError::Refused`] or [`SecretError::Unavailable`].
+    pub async fn forget_bank(&self, tenant: &TenantId, method: &MethodId) -> Result<(), SecretError> {
+        let name = self.bank_name(tenant, method);
+        let deleted = self.client.delete_secret().secret_id(&name).force_delete_without_recovery(true).send().await;
+        deleted.map(drop).map_err(|error| unwritten(&name, &error))
+    }
+
+    fn bank_name(&self, tenant: &TenantId, method: &MethodId) -> String {
+        format!("{}/{tenant}/plaid/{method}", self.prefix)
     }
 
     /// The tenant's secret for a gateway, from the cache if it is fresh.

@@ -1,30 +1,32 @@
-//! Payment methods: add by reference, list, choose the default.
+//! Payment methods: begin, add by reference, list, choose the default, detach.
+
+mod request;
 
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use http::StatusCode;
 use serde_json::{Value, json};
 use shared::api::caller::Caller;
-use shared::api::form::{Body, Empty, Fields};
+use shared::api::form::{Body, Empty};
 use shared::api::problem::Problem;
+use shared::api::view::to_do;
 use shared::api::{Params, Route, page};
 use shared::app::App;
-use shared::bounds;
-use shared::flow::method::{self, Listed, MethodOrder};
-use shared::id::{MethodId, PartyId};
-use shared::model::method::Owner;
-use shared::model::payment::Gateway;
+use shared::flow::method::{self, Listed};
+use shared::id::MethodId;
 use shared::policy::refusal::{Code, Refusal};
 
 /// The routes; the template has the same.
 #[must_use]
 pub fn routes() -> Vec<Route> {
     vec![
+        Route::new("POST", "/payment-methods/setup", post(begin)),
         Route::new("POST", "/payment-methods", post(add)),
         Route::new("GET", "/payment-methods", get(list)),
         Route::new("POST", "/payment-methods/{id}/default", post(set_default)),
+        Route::new("DELETE", "/payment-methods/{id}", delete(detach)),
     ]
 }
 
@@ -33,15 +35,25 @@ pub fn router(app: App) -> Router {
     shared::api::router(app, routes())
 }
 
+async fn begin(State(app): State<App>, caller: Caller, Body(body): Body) -> Result<Response, Problem> {
+    let order = request::setup(body.map_err(|unreadable| unreadable.0)?)?;
+    let begun = method::begin(&app, &caller.invocation, &order).await?;
+    let next = begun.next_action.as_ref().map(|action| to_do(action, begun.expires_at));
+    let answer = json!({
+        "gateway": order.gateway, "owner": order.owner, "reference": begun.reference, "next_action": next,
+    });
+    Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
+}
+
 async fn add(State(app): State<App>, caller: Caller, Body(body): Body) -> Result<Response, Problem> {
-    let order = order(body.map_err(|unreadable| unreadable.0)?)?;
+    let order = request::order(body.map_err(|unreadable| unreadable.0)?)?;
     let added = method::add(&app, &caller.invocation, &order).await?;
     Ok((StatusCode::CREATED, axum::Json(view(&added))).into_response())
 }
 
 async fn list(State(app): State<App>, caller: Caller, mut params: Params) -> Result<Response, Problem> {
     let request = params.page();
-    let owner = owner(&mut params.0);
+    let owner = request::owner(&mut params.0);
     params.0.finish()?;
     let found = method::list(&app, &caller.invocation, owner.as_ref(), &request).await?;
     Ok(page(found, |listed| view(&listed)))
@@ -53,60 +65,17 @@ async fn set_default(
     Path(id): Path<String>,
     _: Empty,
 ) -> Result<Response, Problem> {
-    let id: MethodId =
-        id.parse().map_err(|_| Refusal::new(Code::PaymentMethodNotFound, "There is no such payment method."))?;
-    let chosen = method::set_default(&app, &caller.invocation, &id).await?;
+    let chosen = method::set_default(&app, &caller.invocation, &named(&id)?).await?;
     Ok(axum::Json(view(&chosen)).into_response())
 }
 
-fn order(mut body: Fields) -> Result<MethodOrder, Vec<Refusal>> {
-    let gateway = body.choice("gateway", &["stripe", "paypal", "plaid"]);
-    let gateway = body.required("gateway", gateway);
-    let reference = body.text("reference", bounds::NAME_BYTES);
-    let reference = body.required("reference", reference);
-    let known = |text: &String| {
-        ["seti_", "pm_"].iter().any(|prefix| text.starts_with(prefix))
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    };
-    if gateway == Some("stripe") && reference.as_ref().is_some_and(|text| !known(text)) {
-        body.refuse(
-            Code::InvalidField,
-            "reference",
-            "The id of a SetupIntent (seti_…) or PaymentMethod (pm_…) is expected.",
-        );
-    }
-    let is_token = |text: &String| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-    if gateway == Some("paypal") && reference.as_ref().is_some_and(|text| !is_token(text)) {
-        body.refuse(Code::InvalidField, "reference", "The id of a setup token or a payment token is expected.");
-    }
-    let is_public = |text: &String| text.starts_with("public-") && is_token(text);
-    if gateway == Some("plaid") && reference.as_ref().is_some_and(|text| !is_public(text)) {
-        body.refuse(
-            Code::InvalidField,
-            "reference",
-            "The public token that Plaid Link has given (public-…) is expected.",
-        );
-    }
-    let owner = owner(&mut body);
-    let default = body.boolean("default").unwrap_or(false);
-    let owner = owner.unwrap_or(Owner::Tenant);
-    body.finish()?;
-    let gateway = gateway.and_then(Gateway::named);
-    match (gateway, reference) {
-        (Some(gateway), Some(reference)) => Ok(MethodOrder { gateway, reference, owner, default }),
-        // What is missing has been said.
-        _ => Err(Vec::new()),
-    }
+async fn detach(State(app): State<App>, caller: Caller, Path(id): Path<String>, _: Empty) -> Result<Response, Problem> {
+    let detached = method::detach(&app, &caller.invocation, &named(&id)?).await?;
+    Ok(axum::Json(view(&detached)).into_response())
 }
 
-/// The owner that `customer_id` or `vendor_id` names; neither: none.
-fn owner(fields: &mut Fields) -> Option<Owner> {
-    let customer = fields.parsed::<PartyId>("customer_id");
-    let vendor = fields.parsed::<PartyId>("vendor_id");
-    if customer.is_some() && vendor.is_some() {
-        fields.refuse(Code::InvalidField, "vendor_id", "A method belongs to a customer or to a vendor, not to both.");
-    }
-    customer.map(Owner::Customer).or(vendor.map(Owner::Vendor))
+fn named(id: &str) -> Result<MethodId, Refusal> {
+    id.parse().map_err(|_| Refusal::new(Code::PaymentMethodNotFound, "There is no such payment method."))
 }
 
 fn view(listed: &Listed) -> Value {

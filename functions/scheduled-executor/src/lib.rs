@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use shared::app::{App, retries, timeouts};
 use shared::bounds;
 use shared::clock::Time;
+use shared::flow::method::expiry::expire;
 use shared::flow::run::{Executor, Run, Summary};
 use shared::telemetry;
 use tracing::Instrument;
@@ -73,12 +74,15 @@ pub async fn handle(executor: &Executor, queue: Option<&Queue>, event: LambdaEve
 
 async fn answer(executor: &Executor, queue: Option<&Queue>, event: LambdaEvent<Value>) -> Result<Value, Error> {
     let started_at = executor.app.clock.now();
-    let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-    let run = Run { request_id: event.context.request_id.clone(), started_at, deadline: Time::from_millis(deadline) };
+    let deadline = Time::from_millis(i64::try_from(event.context.deadline).unwrap_or(i64::MAX));
+    let run = Run { request_id: event.context.request_id.clone(), started_at, deadline };
     if let Some(records) = event.payload.get("Records").and_then(Value::as_array) {
         return Ok(batch(executor, queue, &run, records).await);
     }
-    let summary = match queue.filter(|_| event.payload.get("run") == Some(&json!("daily"))) {
+    let is_daily = event.payload.get("run") == Some(&json!("daily"));
+    // Before what is due is paid: whoever has no method any more waits for one.
+    let expired = if is_daily { expire(&executor.app, &run.request_id, deadline).await } else { Ok(()) };
+    let summary = match queue.filter(|_| is_daily) {
         Some(queue) => {
             for shard in 0..bounds::SHARDS {
                 queue.send(shard, Duration::ZERO).await?;
@@ -90,6 +94,7 @@ async fn answer(executor: &Executor, queue: Option<&Queue>, event: LambdaEvent<V
         None => executor.run(&run).await?,
     };
     tracing::info!(summary = %json!(summary), "run");
+    expired?;
     Ok(json!(summary))
 }
 

@@ -4,6 +4,7 @@
 
 use axum::extract::{FromRequest, Request};
 use jiff::civil::Date;
+use reqwest::Url;
 use serde_json::{Map, Value};
 
 use super::card;
@@ -140,6 +141,19 @@ impl Fields {
             }
             _ => self.wrong_type(name, "a string"),
         }
+    }
+
+    /// A page that a browser may be sent to: over TLS, or on the developer's own machine.
+    pub fn page(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name, bounds::URL_BYTES)?;
+        let is_page = Url::parse(&text).is_ok_and(|url| {
+            let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+            url.username().is_empty() && (url.scheme() == "https" || url.scheme() == "http" && is_here)
+        });
+        if !is_page {
+            self.refuse(Code::InvalidField, name, "An address that begins with https:// is expected.");
+        }
+        is_page.then_some(text)
     }
 
     /// A text that a type can be read from.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::form::Fields;
 use crate::bounds;
+use crate::clock::Time;
 use crate::flow::settle::acts_until;
 use crate::gateway::NextAction;
 use crate::model::audit::Entry;
@@ -47,12 +48,7 @@ pub fn payment(payment: &Payment, next_action: Option<&NextAction>) -> Value {
             members.insert("failure".to_owned(), json!({ "code": failure.code }));
         }
         if let Some(action) = next_action {
-            let (name, key) = match action {
-                NextAction::ClientSecret(secret) => ("client_secret", secret),
-                NextAction::ApprovalUrl(url) => ("approval_url", url),
-            };
-            let view = json!({ "type": action.kind(), name: key, "expires_at": acts_until(payment) });
-            members.insert("next_action".to_owned(), view);
+            members.insert("next_action".to_owned(), to_do(action, Some(acts_until(payment))));
         }
     }
     view
@@ -173,4 +169,11 @@ pub fn invoice(invoice: &Invoice) -> Value {
         "schedule_id": invoice.schedule_id,
         "version": invoice.version,
     })
+}
+
+/// What the customer does next, and until when.
+#[must_use]
+pub fn to_do(action: &NextAction, until: Option<Time>) -> Value {
+    let (name, key) = action.key();
+    json!({ "type": action.kind(), name: key, "expires_at": until })
 }

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::clock::Time;
 use crate::id::{AlertId, MethodId, time_ordered};
 use crate::model::alert::{AgentRun, Alert, AlertKind, RunAction};
+use crate::model::method::Method;
 use crate::model::payment::Failure;
 use crate::model::return_code;
 use crate::model::schedule::Schedule;
@@ -106,6 +107,32 @@ fn said(why: &Failure) -> String {
         Some((code, Some(meaning))) => format!(" by the bank, {code}: {meaning}"),
         Some((code, None)) => format!(" by the bank, {code}"),
         None => String::new(),
+    }
+}
+
+/// An alert about a method itself, whoever it was to pay.
+#[must_use]
+pub fn method_alert(method: &Method, kind: AlertKind, at: Time) -> Alert {
+    let (severity, next_action) = failure::next_action(kind);
+    let named = [method.brand.as_deref(), method.last4.as_deref()].map(Option::unwrap_or_default).join(" ");
+    let end = method.end().map(|end| end.strftime("%m/%Y").to_string()).unwrap_or_default();
+    let said = match kind {
+        AlertKind::PaymentMethodExpiring => format!("ends in {end}"),
+        AlertKind::DebitNotAuthorized => "is blocked by its bank: its owner did not authorize a debit".to_owned(),
+        _ => "is not good any more, says its bank".to_owned(),
+    };
+    Alert {
+        tenant_id: method.tenant_id.clone(),
+        alert_id: AlertId::of(&method.tenant_id, kind.as_str(), &format!("method/{}", method.id)),
+        kind,
+        severity,
+        invoice_id: None,
+        payment_id: None,
+        schedule_id: None,
+        method_id: Some(method.id.clone()),
+        message: format!("Payment method {} of {} ({}) {said}.", method.id, method.owner, named.trim()),
+        next_action: next_action.to_owned(),
+        at,
     }
 }
 

@@ -5,12 +5,11 @@
 
 use serde_json::json;
 
-use super::method::default_of;
+use super::method::change::Change;
 use super::{Invocation, Stop};
 use crate::app::App;
 use crate::gateway::stripe;
 use crate::model::alert::AlertKind;
-use crate::model::audit::Audited;
 use crate::model::method::{Method, MethodStatus};
 use crate::model::payment::{Failure, Payment, PaymentStatus};
 use crate::model::return_code::{self, ReturnClass};
@@ -21,9 +20,7 @@ use crate::store::commit::Commit;
 /// A payment method that must not be used any more, since a bank said so.
 #[derive(Debug)]
 pub(super) struct Retirement {
-    method: Method,
-    is_default: bool,
-    status: MethodStatus,
+    change: Change,
 }
 
 impl Retirement {
@@ -40,37 +37,23 @@ impl Retirement {
         let Some(method) = app.store.get::<Method>(&Key::method(&payment.tenant_id, id)).await? else {
             return Ok(None);
         };
-        // What is blocked stays so.
-        if method.status == status || method.status == MethodStatus::Blocked {
-            return Ok(None);
-        }
-        let is_default = default_of(app, &method).await?.is_some_and(|default| default.id == method.id);
-        Ok(Some(Self { method, is_default, status }))
+        let change = Change::of(app, method.clone(), method.retired(status)).await?;
+        Ok((!change.is_nothing()).then_some(Self { change }))
     }
 
     /// Who is called about it.
     pub(super) fn alert(&self) -> AlertKind {
-        match self.status {
+        match self.change.status() {
             MethodStatus::Blocked => AlertKind::DebitNotAuthorized,
-            MethodStatus::Active | MethodStatus::Inactive => AlertKind::PaymentMethodInvalid,
+            _ => AlertKind::PaymentMethodInvalid,
         }
     }
 
     /// Writes it with what brought it about.
     pub(super) fn write(self, app: &App, invocation: &Invocation, commit: &mut Commit, payment: &Payment) {
-        let Self { method: before, is_default, status } = self;
-        let mut after = Method { status, ..before.clone() };
         let code = payment.failure.as_ref().and_then(|failure| failure.gateway_code.as_deref());
-        let changes = json!({
-            "status": [before.status, status], "default": [is_default, false],
-            "payment": payment.id, "return_code": code,
-        });
-        let entry = after.record(&invocation.actor, "retire_method", &changes, app.clock.now());
-        commit.method(&app.store, &after, before.version);
-        if is_default {
-            commit.no_default_method(&app.store, &after);
-        }
-        commit.entry(&app.store, entry);
+        let about = json!({ "payment": payment.id, "return_code": code });
+        self.change.write(app, invocation, "retire_method", about, commit);
     }
 }
 

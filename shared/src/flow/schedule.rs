@@ -14,7 +14,7 @@ use crate::clock::Time;
 use crate::id::{MethodId, ScheduleId};
 use crate::model::audit::Audited;
 use crate::model::invoice::{Invoice, InvoiceStatus};
-use crate::model::method::{Method, MethodStatus};
+use crate::model::method::Method;
 use crate::model::payment::Payment;
 use crate::model::schedule::{Schedule, ScheduleStatus};
 use crate::model::tenant::Settings;
@@ -207,7 +207,7 @@ fn decided(
     }
     if let Some(id) = named {
         let gateway = gateway_of(before.payment_method, Some(invoice), method, settings);
-        let refusals = against_named(invoice, before.payment_method, gateway, id, method);
+        let refusals = against_named(invoice, before.payment_method, gateway, id, method, now);
         if !refusals.is_empty() {
             return Err(Stop::Refused(refusals));
         }
@@ -251,7 +251,7 @@ fn changed(
 /// A valid default method was set: scheduled payments of its owner that wait for one are due at once. Best effort: what
 /// is missed here is found when it is looked at daily.
 pub(super) async fn wake(app: &App, invocation: &Invocation, method: &Method) {
-    if method.status != MethodStatus::Active {
+    if !method.status_at(app.clock.now()).is_usable() {
         return;
     }
     if let Err(error) = wake_all(app, invocation, method).await {

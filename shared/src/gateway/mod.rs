@@ -15,7 +15,7 @@ use jiff::civil::Date;
 
 pub use self::wire::http_client;
 use crate::clock::Time;
-use crate::model::method::MethodKind;
+use crate::model::method::{MethodKind, MethodStatus};
 use crate::model::payment::Failure;
 use crate::model::transition::Standing;
 use crate::money::Money;
@@ -270,6 +270,8 @@ pub struct KnownMethod {
     pub exp_month: Option<u8>,
     /// Year in which the card ends.
     pub exp_year: Option<u16>,
+    /// What its bank has made of it, where it lets nobody debit it any more.
+    pub barred: Option<MethodStatus>,
 }
 
 /// Why a reference did not lead to a usable method.
@@ -278,9 +280,6 @@ pub enum MethodError {
     /// The gateway does not know it, or it can't be used; says why.
     #[error("{0}")]
     NotUsable(String),
-    /// The customer that the method was to be attached to is gone.
-    #[error("the customer is gone at the gateway")]
-    NoCustomer,
     /// The gateway did not answer the question.
     #[error("the gateway did not answer: {}", .0.as_str())]
     Gateway(Trouble),
@@ -291,8 +290,12 @@ pub enum MethodError {
 pub enum NextAction {
     /// For Stripe's own client library.
     ClientSecret(String),
+    /// The same, to set a method up.
+    SetupSecret(String),
     /// Where the customer approves at PayPal.
     ApprovalUrl(String),
+    /// For Plaid's Link.
+    LinkToken(String),
 }
 
 impl NextAction {
@@ -301,9 +304,32 @@ impl NextAction {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::ClientSecret(_) => "stripe_confirm_payment",
+            Self::SetupSecret(_) => "stripe_confirm_setup",
             Self::ApprovalUrl(_) => "paypal_approve",
+            Self::LinkToken(_) => "plaid_link",
         }
     }
+
+    /// What the customer needs, by the name that answers give it.
+    #[must_use]
+    pub fn key(&self) -> (&'static str, &str) {
+        match self {
+            Self::ClientSecret(secret) | Self::SetupSecret(secret) => ("client_secret", secret),
+            Self::ApprovalUrl(url) => ("approval_url", url),
+            Self::LinkToken(token) => ("link_token", token),
+        }
+    }
+}
+
+/// The setup of a method, which waits for its owner.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What the method is added by afterwards; Plaid gives that to its owner's browser.
+    pub reference: Option<String>,
+    /// What its owner does now; absent where the gateway asks for nothing.
+    pub next_action: Option<NextAction>,
+    /// Until when, if the gateway says.
+    pub expires_at: Option<Time>,
 }
 
 impl std::fmt::Debug for NextAction {

@@ -14,6 +14,8 @@ names! {
         InsufficientFunds = "insufficient_funds",
         /// A payment failed because its method is wrong, expired or closed.
         PaymentMethodInvalid = "payment_method_invalid",
+        /// The card of a payment method ends soon.
+        PaymentMethodExpiring = "payment_method_expiring",
         /// The account's owner did not authorize a debit, or no longer does.
         DebitNotAuthorized = "debit_not_authorized",
         /// A payment was declined.

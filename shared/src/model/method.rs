@@ -1,14 +1,19 @@
 //! A payment method: a gateway's token for a card or an account, and whose it is. Never a number.
 
 use std::fmt;
+use std::time::Duration;
 
+use jiff::Span;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::audit::audited;
 use super::names;
 use super::payment::{Gateway, PaymentMethod};
+use crate::bounds;
 use crate::clock::Time;
-use crate::id::{MethodId, PartyId, TenantId};
+use crate::id::{MethodId, PartyId, TenantId, ours};
 
 names! {
     /// What a method draws on.
@@ -27,10 +32,20 @@ names! {
     MethodStatus {
         /// Yes.
         Active = "active",
+        /// Yes, and its card ends within 60 days.
+        Expiring = "expiring",
         /// Detached, expired or refused by the bank.
         Inactive = "inactive",
         /// Its owner said that it was not authorized.
         Blocked = "blocked",
+    }
+}
+
+impl MethodStatus {
+    /// Whether payments may use it.
+    #[must_use]
+    pub const fn is_usable(self) -> bool {
+        matches!(self, Self::Active | Self::Expiring)
     }
 }
 
@@ -52,6 +67,14 @@ impl fmt::Display for Owner {
             Self::Customer(id) => write!(f, "customer:{id}"),
             Self::Vendor(id) => write!(f, "vendor:{id}"),
         }
+    }
+}
+
+impl Owner {
+    /// What a gateway may keep of an owner: the same each time, and it says nothing of tenant and owner.
+    #[must_use]
+    pub fn mark(&self, tenant: &TenantId) -> String {
+        ours("", &["holder", tenant.as_str(), &self.to_string()])
     }
 }
 
@@ -134,6 +157,28 @@ impl Method {
         }
     }
 
+    /// Whether it can be used at that time: a card ends by itself, whatever was last written down.
+    #[must_use]
+    pub fn status_at(&self, now: Time) -> MethodStatus {
+        match self.end() {
+            Some(end) if self.status.is_usable() => status_of(end, now),
+            _ => self.status,
+        }
+    }
+
+    /// The method, out of use. What is blocked stays so.
+    #[must_use]
+    pub fn retired(&self, status: MethodStatus) -> Self {
+        let is_blocked = self.status == MethodStatus::Blocked;
+        Self { status: if is_blocked { MethodStatus::Blocked } else { status }, ..self.clone() }
+    }
+
+    /// The month in which its card ends: the first day of it.
+    #[must_use]
+    pub fn end(&self) -> Option<Date> {
+        end(self.exp_year, self.exp_month)
+    }
+
     /// Sort key of the default method of this one's owner.
     #[must_use]
     pub fn default_key(&self) -> String {
@@ -141,8 +186,78 @@ impl Method {
     }
 }
 
+/// The first day of the month in which a card ends, if that is a month.
+#[must_use]
+pub fn end(year: Option<u16>, month: Option<u8>) -> Option<Date> {
+    Date::new(year?.try_into().ok()?, month?.try_into().ok()?, 1).ok()
+}
+
+/// The status of a usable card that ends in the month that begins with `end`. A card is good to the last day of its
+/// month (ISO/IEC 7813), wherever its holder lives.
+#[must_use]
+pub fn status_of(end: Date, now: Time) -> MethodStatus {
+    // Far in the future a date has no following month: such a card never ends.
+    let Ok(over) = end.checked_add(Span::new().months(1)) else { return MethodStatus::Active };
+    let over = Time::start_of(over, &TimeZone::UTC).plus(LAST_TO_END);
+    if now >= over {
+        MethodStatus::Inactive
+    } else if now >= over.minus(bounds::EXPIRY_NOTICE) {
+        MethodStatus::Expiring
+    } else {
+        MethodStatus::Active
+    }
+}
+
+/// So much later than in Greenwich a month is over everywhere.
+const LAST_TO_END: Duration = Duration::from_hours(12);
+
 /// Sort key of the item that holds the default method of `owner` for `payment_method`.
 #[must_use]
 pub fn default_key(owner: &Owner, payment_method: PaymentMethod) -> String {
     format!("default#{owner}#{payment_method}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card(status: MethodStatus) -> Method {
+        serde_json::from_value(serde_json::json!({
+            "tenant_id": "acme", "id": MethodId::of(&"acme".parse().unwrap(), "stripe", "pm_1"), "gateway": "stripe",
+            "reference": "pm_1", "account": "acct_1", "customer": "cus_1", "kind": "card", "owner": "tenant",
+            "exp_month": 2, "exp_year": 2028, "status": status, "created_at": "2026-01-15T14:30:00.000Z",
+            "version": 1, "audit_head": "",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_card_is_good_to_the_end_of_its_month_everywhere_and_said_to_end_60_days_before() {
+        let at = |time: &str| card(MethodStatus::Active).status_at(time.parse().unwrap());
+        assert_eq!(at("2026-01-15T14:30:00Z"), MethodStatus::Active);
+        // 2028 is a leap year; noon of 1 March in Greenwich is midnight at the date line.
+        assert_eq!(at("2028-01-01T11:59:59.999Z"), MethodStatus::Active);
+        assert_eq!(at("2028-01-01T12:00:00Z"), MethodStatus::Expiring);
+        assert_eq!(at("2028-03-01T11:59:59.999Z"), MethodStatus::Expiring);
+        assert_eq!(at("2028-03-01T12:00:00Z"), MethodStatus::Inactive);
+    }
+
+    #[test]
+    fn what_is_barred_is_not_made_good_by_a_date() {
+        let now = "2026-01-15T14:30:00Z".parse().unwrap();
+        for status in [MethodStatus::Inactive, MethodStatus::Blocked] {
+            assert_eq!(card(status).status_at(now), status);
+        }
+        assert_eq!(card(MethodStatus::Expiring).status_at(now), MethodStatus::Active);
+    }
+
+    #[test]
+    fn what_is_no_month_ends_nothing() {
+        let now = "2026-01-15T14:30:00Z".parse().unwrap();
+        for (year, month) in [(None, Some(2)), (Some(2020), None), (Some(2020), Some(13)), (Some(u16::MAX), Some(1))] {
+            let card = Method { exp_year: year, exp_month: month, ..card(MethodStatus::Active) };
+            assert_eq!((card.end(), card.status_at(now)), (None, MethodStatus::Active));
+        }
+        assert_eq!(status_of(Date::new(9999, 12, 1).unwrap(), now), MethodStatus::Active);
+    }
 }

@@ -122,6 +122,10 @@ pub fn next_action(kind: AlertKind) -> (Severity, &'static str) {
             "Make sure that the method, or for a payout the gateway's balance, has funds; then pay the invoice again.",
         ),
         AlertKind::PaymentMethodInvalid => (Warning, "Ask for a new payment method, then pay the invoice again."),
+        AlertKind::PaymentMethodExpiring => (
+            Warning,
+            "Ask its owner to add another, and make that the default; else scheduled payments wait for one from then on.",
+        ),
         AlertKind::DebitNotAuthorized => {
             (Critical, "Don't debit this account again: it is blocked. Ask its owner why, and for another way to pay.")
         }

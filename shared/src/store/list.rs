@@ -2,6 +2,7 @@
 //!
 //! A cursor belongs to one list of one tenant; every other list refuses it.
 
+mod expiring;
 mod review;
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -10,6 +11,8 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use self::expiring::Expiring;
+pub(super) use self::expiring::month_key;
 use super::commit::text;
 use super::{Consistency, Item, Key, Store, StoreError, Table, parse};
 use crate::bounds;

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{
 use serde::Serialize;
 
 use super::commit::{Commit, Part, text};
-use super::list::number_key;
+use super::list::{month_key, number_key};
 use super::{Bill, Cursor, CustomerRecord, Item, Key, Store, StoreError, Table};
 use crate::bounds;
 use crate::clock::Time;
@@ -40,6 +40,15 @@ struct InvoiceItem<'a> {
     #[serde(flatten)]
     invoice: &'a Invoice,
     tenant_number: String,
+}
+
+/// A method with the key of the index of what ends: of a card that can be used, and never of a copy.
+#[derive(Serialize)]
+struct MethodItem<'a> {
+    #[serde(flatten)]
+    method: &'a Method,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
 }
 
 /// An event, as it is remembered.
@@ -172,7 +181,9 @@ impl Commit {
     /// A payment method: made (`read_version` 0), or changed since that version.
     pub fn method(&mut self, store: &Store, method: &Method, read_version: u64) {
         let key = Key::method(&method.tenant_id, &method.id);
-        self.put(store, Part::Method, &key, method, changed_since(read_version));
+        let end = method.end().filter(|_| method.status.is_usable());
+        let item = MethodItem { method, expires: end.map(month_key) };
+        self.put(store, Part::Method, &key, &item, changed_since(read_version));
     }
 
     /// The default method of its owner: a copy, so that a payment reads it in one go.

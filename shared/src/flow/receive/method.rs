@@ -5,12 +5,15 @@ use serde_json::json;
 use super::{Arrival, Received, last, mark};
 use crate::app::App;
 use crate::bounds;
-use crate::flow::method::{default_of, read_known};
-use crate::flow::{Invocation, Stop};
-use crate::gateway::MethodError;
+use crate::clock::Time;
+use crate::flow::method::change::Change;
+use crate::flow::method::read_known;
+use crate::flow::schedule::wake;
+use crate::flow::{Invocation, Stop, alert};
+use crate::gateway::{KnownMethod, MethodError};
 use crate::id::MethodId;
-use crate::model::audit::Audited;
-use crate::model::method::{Method, MethodStatus};
+use crate::model::alert::AlertKind;
+use crate::model::method::{Method, MethodStatus, status_of};
 use crate::store::commit::Commit;
 use crate::store::{Consistency, Key};
 
@@ -31,19 +34,29 @@ pub(super) async fn receive(
             return Ok(Received::Seen);
         }
         let Some(before) = found.get::<Method>(&method_key)? else { return Ok(Received::NotOurs) };
-        let after = if detached && before.status == MethodStatus::Blocked {
-            before.clone()
-        } else if detached {
-            Method { status: MethodStatus::Inactive, ..before.clone() }
-        } else {
-            renewed(app, invocation, arrival, &before).await?
+        let known = if detached { None } else { Some(shown(app, invocation, arrival, &before).await?) };
+        let after = match &known {
+            None => before.retired(MethodStatus::Inactive),
+            Some(known) => known.as_ref().map_or(before.clone(), |known| renewed(&before, known, app.clock.now())),
         };
-        if after == before {
+        let change = Change::of(app, before.clone(), after).await?;
+        if change.is_nothing() {
             return Ok(mark(app, invocation, arrival, None).await?.unwrap_or(Received::Seen));
         }
-        let commit = commit(app, invocation, arrival, &before, after).await?;
+        let revived = change.revived().cloned();
+        let mut commit = Commit::default();
+        let action = if detached { "detach_method" } else { "renew_method" };
+        if let Some(kind) = barred(&before, change.status()).filter(|_| !detached) {
+            commit.alert(&alert::method_alert(&before, kind, app.clock.now()));
+        }
+        change.write(app, invocation, action, json!({ "event": arrival.event.id }), &mut commit);
         match last(app, invocation, arrival, commit).await {
-            Ok(true) => return Ok(Received::Done),
+            Ok(true) => {
+                if let Some(method) = revived {
+                    wake(app, invocation, &method).await;
+                }
+                return Ok(Received::Done);
+            }
             Ok(false) => return Ok(Received::Seen),
             Err(Stop::Busy) if invocation.wait_for_turn(app, round).await => {}
             Err(error) => return Err(error),
@@ -52,50 +65,52 @@ pub(super) async fn receive(
     Err(Stop::Busy)
 }
 
-/// What the gateway shows of it now: a card that was replaced has another end.
-async fn renewed(app: &App, invocation: &Invocation, arrival: &Arrival, before: &Method) -> Result<Method, Stop> {
-    let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
-    match read_known(app, &arrival.keys, before, timeout).await {
-        Ok(known) => Ok(Method {
-            brand: known.brand,
-            last4: known.last4,
-            exp_month: known.exp_month,
-            exp_year: known.exp_year,
-            ..before.clone()
-        }),
-        // Gone meanwhile: an event says so.
-        Err(MethodError::NotUsable(_) | MethodError::NoCustomer) => Ok(before.clone()),
-        Err(MethodError::Gateway(trouble)) => Err(Stop::Gateway(trouble.as_str())),
-    }
-}
-
-async fn commit(
+/// What the gateway shows of it now; `None`: it is gone meanwhile, which another event says.
+async fn shown(
     app: &App,
     invocation: &Invocation,
     arrival: &Arrival,
     before: &Method,
-    mut after: Method,
-) -> Result<Commit, Stop> {
-    let default = default_of(app, before).await?.filter(|default| default.id == before.id);
-    let is_default = default.is_some();
-    let is_gone = after.status == MethodStatus::Inactive;
-    let ends = |method: &Method| json!([method.exp_month, method.exp_year]);
-    let changes = json!({
-        "status": [before.status, after.status], "last4": [before.last4, after.last4],
-        "ends": [ends(before), ends(&after)], "default": [is_default, is_default && !is_gone], "event": arrival.event.id,
-    });
-    let action = if is_gone { "detach_method" } else { "renew_method" };
-    let entry = after.record(&invocation.actor, action, &changes, app.clock.now());
-    let mut commit = Commit::default();
-    commit.method(&app.store, &after, before.version);
-    match (is_default, is_gone) {
-        // The default is a copy.
-        (true, false) => {
-            commit.renew_default_method(&app.store, &after, default.and_then(|default| default.default_since))
-        }
-        (true, true) => commit.no_default_method(&app.store, &after),
-        (false, _) => {}
+) -> Result<Option<KnownMethod>, Stop> {
+    let Some(timeout) = invocation.gateway_time(app) else { return Err(Stop::Busy) };
+    match read_known(app, &arrival.keys, before, timeout).await {
+        Ok(known) => Ok(Some(known)),
+        Err(MethodError::NotUsable(_)) => Ok(None),
+        Err(MethodError::Gateway(trouble)) => Err(Stop::Gateway(trouble.as_str())),
     }
-    commit.entry(&app.store, entry);
-    Ok(commit)
+}
+
+/// What it becomes. A card that had ended and has another end is good again, a bank account that its bank has closed is
+/// good no more.
+fn renewed(before: &Method, known: &KnownMethod, now: Time) -> Method {
+    let mut after = Method {
+        brand: known.brand.clone(),
+        last4: known.last4.clone(),
+        exp_month: known.exp_month,
+        exp_year: known.exp_year,
+        ..before.clone()
+    };
+    let ends = |method: &Method| method.end().map(|end| status_of(end, now));
+    let (had_ended, ends_later) = (ends(before) == Some(MethodStatus::Inactive), before.end() < after.end());
+    let is_attached = known.customer.as_deref() == Some(before.customer.as_str());
+    if let Some(status) = known.barred {
+        return after.retired(status);
+    }
+    // Else it was let go, or its bank has said no.
+    let may_be_used =
+        before.status.is_usable() || (before.status == MethodStatus::Inactive && had_ended && is_attached);
+    if ends_later && may_be_used {
+        after.status = MethodStatus::Active;
+    }
+    after
+}
+
+/// Who is called about a method that its bank has barred.
+fn barred(before: &Method, status: MethodStatus) -> Option<AlertKind> {
+    match (before.status, status) {
+        (before, now) if before == now => None,
+        (_, MethodStatus::Blocked) => Some(AlertKind::DebitNotAuthorized),
+        (before, MethodStatus::Inactive) if before.is_usable() => Some(AlertKind::PaymentMethodInvalid),
+        _ => None,
+    }
 }

@@ -12,19 +12,10 @@ use serde_json::json;
 use super::object::{Card, Token, Wallet};
 use super::transport::{Budget, Reply, Request, segment};
 use super::{PayPal, classify};
-use crate::gateway::{KnownMethod, MethodError, NextAction, Trouble};
-use crate::id::{TenantId, ours};
+use crate::gateway::{KnownMethod, MethodError, Setup, Trouble};
+use crate::id::TenantId;
 use crate::model::method::{MethodKind, Owner};
 use crate::secrets::PayPalSecret;
-
-/// A setup that waits for its customer.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// The id of the setup token.
-    pub reference: String,
-    /// Where the customer approves; absent where PayPal asks for nothing.
-    pub next_action: Option<NextAction>,
-}
 
 /// Whose a method is, as PayPal keeps it: the same for a tenant's owner each time, and it says nothing of either.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +25,7 @@ impl Holder {
     /// Of a tenant's owner.
     #[must_use]
     pub fn of(tenant: &TenantId, owner: &Owner) -> Self {
-        Self(ours("", &["holder", tenant.as_str(), &owner.to_string()]))
+        Self(owner.mark(tenant))
     }
 
     /// Refuses what was set up for somebody else. What carries no mark was not set up here, and is whose it is first.
@@ -67,7 +58,8 @@ impl PayPal {
         let request = Request::post("/v3/vault/setup-tokens", &body, Some(key));
         let reply = self.ask(secret, &request, timeout).await?;
         let token: Token = object(&reply, "the setup")?;
-        Ok(Setup { next_action: classify::approval(&token.links, &self.base), reference: token.id })
+        let next_action = classify::approval(&token.links, &self.base);
+        Ok(Setup { reference: Some(token.id), next_action, expires_at: None })
     }
 
     /// Makes the payment token of a setup token that its customer has approved. Done again, it is the same token.
@@ -163,6 +155,7 @@ fn known(token: Token, holder: &Holder) -> Result<KnownMethod, MethodError> {
     let customer = token.customer.and_then(|customer| customer.id);
     let known = |kind| KnownMethod {
         mandate: None,
+        barred: None,
         reference: token.id.clone(),
         customer: customer.clone(),
         attached_here: false,
@@ -241,8 +234,8 @@ mod tests {
         let paypal = stub.paypal(&clock());
         let begun =
             paypal.begin_setup(&secret(), &holder(), "https://a", "https://b", "setup-1", TIMEOUT).await.unwrap();
-        assert_eq!(begun.reference, "SET1");
-        assert!(matches!(begun.next_action, Some(NextAction::ApprovalUrl(_))));
+        assert_eq!(begun.reference.as_deref(), Some("SET1"));
+        assert!(matches!(begun.next_action, Some(crate::gateway::NextAction::ApprovalUrl(_))));
         let method = paypal.set_up_method(&secret(), &holder(), "SET1", TIMEOUT).await.unwrap();
         assert_eq!((method.reference.as_str(), method.brand.as_deref()), ("tok1", Some("j***@example.com")));
         let made = stub.asked().pop().unwrap();

@@ -8,18 +8,65 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::object::{Account, Accounts, Exchanged, Item};
+use super::object::{Account, Accounts, Exchanged, Item, LinkToken};
 use super::transport::Reply;
 use super::{Plaid, classify};
 use crate::bounds;
-use crate::gateway::{KnownMethod, MethodError, Trouble};
+use crate::gateway::{KnownMethod, MethodError, NextAction, Setup, Trouble};
 use crate::model::method::MethodKind;
 use crate::secrets::{BankAccess, PlaidSecret};
 
 /// Accounts that Transfer can use (plaid.com/docs/errors/transfer, `TRANSFER_UNSUPPORTED_ACCOUNT_TYPE`).
 const SUBTYPES: [&str; 3] = ["checking", "savings", "cash management"];
 
+/// Characters of a name that Link shows (plaid.com/docs/api/link, `client_name`).
+const NAME: usize = 30;
+
 impl Plaid {
+    /// Begins the linking of a bank account in its owner's browser: the token for Link, and until when it is good. After
+    /// a visit to a bank's own page Link comes back to `return_url`. `holder` tells whose it is and says nothing of them.
+    ///
+    /// # Errors
+    /// [`MethodError`].
+    pub async fn begin_setup(
+        &self,
+        secret: &PlaidSecret,
+        holder: &str,
+        name: &str,
+        return_url: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Setup, MethodError> {
+        let name: String = name.chars().take(NAME).collect();
+        let mut body = json!({
+            "client_name": name, "language": "en", "country_codes": ["US"], "products": ["transfer"],
+            "user": { "client_user_id": holder }, "account_filters": { "depository": { "account_subtypes": SUBTYPES } },
+        });
+        if let (Some(url), Some(members)) = (return_url, body.as_object_mut()) {
+            members.insert("redirect_uri".to_owned(), json!(url));
+        }
+        let reply = self.post(secret, "/link/token/create", &body, timeout).await.map_err(MethodError::Gateway)?;
+        let LinkToken { link_token, expiration } = reply.object().ok_or_else(|| refused(&reply))?;
+        let next_action = Some(NextAction::LinkToken(link_token));
+        Ok(Setup { reference: None, next_action, expires_at: expiration.parse().ok() })
+    }
+
+    /// Ends a link to a bank: its access token opens nothing any more. One that has ended is ended.
+    ///
+    /// # Errors
+    /// [`MethodError`].
+    pub async fn remove(
+        &self,
+        secret: &PlaidSecret,
+        access: &BankAccess,
+        timeout: Duration,
+    ) -> Result<(), MethodError> {
+        let body = json!({ "access_token": access.access_token.expose_secret() });
+        let reply = self.post(secret, "/item/remove", &body, timeout).await.map_err(MethodError::Gateway)?;
+        let code = reply.error().code();
+        let is_gone = code.is_some_and(|code| code == "ITEM_NOT_FOUND" || code == "INVALID_ACCESS_TOKEN");
+        if reply.is_success() || is_gone { Ok(()) } else { Err(refused(&reply)) }
+    }
+
     /// Makes the access token of a link that its owner has just made, and tells Plaid's id of the link. A public token
     /// serves once: who loses the answer has the account linked again.
     ///
@@ -107,6 +154,7 @@ fn known(account: &Account, item: &Item) -> Result<KnownMethod, MethodError> {
         // There is no customer: what the account belongs to is the link.
         customer: Some(item.item_id.clone()),
         mandate: None,
+        barred: None,
         attached_here: false,
         kind: MethodKind::BankAccount,
         brand: Some(name.chars().take(bounds::NAME_BYTES).collect()),

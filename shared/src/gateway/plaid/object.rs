@@ -191,6 +191,14 @@ pub(super) struct Event {
     pub refund_id: Option<String>,
 }
 
+/// What `/link/token/create` answers.
+#[derive(Deserialize)]
+pub(super) struct LinkToken {
+    pub link_token: String,
+    #[serde(default)]
+    pub expiration: String,
+}
+
 /// What `/item/public_token/exchange` answers.
 #[derive(Deserialize)]
 pub(super) struct Exchanged {

@@ -1,18 +1,49 @@
-//! Payment methods at Stripe: read by reference, attached to their owner's customer. Numbers never pass through here.
+//! Payment methods at Stripe: set up in the owner's browser, read by reference, attached to their owner's customer, let go.
+//! Numbers never pass through here.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Method as Verb;
 
-use super::object::{Customer, Method, Reference, Setup};
+use super::object::{Bank, Blocked, Card, Customer, Method, Reference, SetupIntent};
 use super::transport::{Reply, Request, Stripe, segment};
 use super::{API_VERSION, classify};
-use crate::gateway::{KnownMethod, MethodError, Trouble};
+use crate::gateway::{KnownMethod, MethodError, NextAction, Setup, Trouble};
 use crate::id::{TenantId, fingerprint};
-use crate::model::method::{MethodKind, Owner};
+use crate::model::method::{MethodKind, MethodStatus, Owner};
+use crate::model::return_code::{self, ReturnClass};
 use crate::secrets::StripeSecret;
 
+/// Stripe's types of methods.
+const CARD: &str = "card";
+const BANK_ACCOUNT: &str = "us_bank_account";
+
 impl Stripe {
+    /// Begins the setup of a card or a US bank account for a customer, to be charged while they are away. The browser
+    /// finishes it with the client secret (docs.stripe.com/payments/setup-intents). Each call begins another.
+    ///
+    /// # Errors
+    /// [`MethodError`].
+    pub async fn begin_setup(
+        &self,
+        secret: &StripeSecret,
+        customer: &str,
+        kind: MethodKind,
+        timeout: Duration,
+    ) -> Result<Setup, MethodError> {
+        let kind = if kind == MethodKind::BankAccount { BANK_ACCOUNT } else { CARD };
+        let form = [
+            ("customer", customer.to_owned()),
+            ("payment_method_types[0]", kind.to_owned()),
+            ("usage", "off_session".to_owned()),
+        ];
+        let key = uuid::Uuid::new_v4().to_string();
+        let reply = self.post_once(secret, timeout, "/v1/setup_intents", &form, &key).await?;
+        let setup: SetupIntent = object(&reply, "the setup")?;
+        let next_action = setup.client_secret.map(NextAction::SetupSecret);
+        Ok(Setup { reference: Some(setup.id), next_action, expires_at: None })
+    }
+
     /// The method that a finished SetupIntent set up, and the mandate of one that is a bank account.
     ///
     /// # Errors
@@ -24,7 +55,7 @@ impl Stripe {
         timeout: Duration,
     ) -> Result<(String, Option<String>), MethodError> {
         let reply = self.get_once(secret, timeout, &format!("/v1/setup_intents/{}", segment(setup))).await?;
-        let setup: Setup = object(&reply, setup)?;
+        let setup: SetupIntent = object(&reply, setup)?;
         match (setup.status.as_str(), setup.payment_method) {
             ("succeeded", Some(method)) => Ok((method, setup.mandate.map(Reference::id))),
             (status, _) => Err(MethodError::NotUsable(format!("The setup is not finished: it is {status} at Stripe."))),
@@ -61,11 +92,37 @@ impl Stripe {
         // The method is attached once; a lost answer is asked for again under the same key.
         let key = format!("attach-{method}-{customer}");
         let reply = self.post_once(secret, timeout, &path, &form, &key).await?;
-        let error = reply.error();
-        if error.code.as_deref() == Some("resource_missing") && error.param.as_deref() == Some("customer") {
-            return Err(MethodError::NoCustomer);
-        }
         known(object(&reply, method)?).map(|method| KnownMethod { attached_here: true, ..method })
+    }
+
+    /// Lets a method go, for good. One that is gone, or attached to nobody, is let go already.
+    ///
+    /// # Errors
+    /// [`MethodError`].
+    pub async fn detach_method(
+        &self,
+        secret: &StripeSecret,
+        method: &str,
+        timeout: Duration,
+    ) -> Result<(), MethodError> {
+        let started = Instant::now();
+        let path = format!("/v1/payment_methods/{}", segment(method));
+        let key = uuid::Uuid::new_v4().to_string();
+        let reply = self.post_once(secret, timeout, &format!("{path}/detach"), &[], &key).await?;
+        match object::<Method>(&reply, method) {
+            Ok(_) => Ok(()),
+            // Stripe has no code for what was let go before: its object tells.
+            Err(MethodError::NotUsable(_)) => {
+                let left = timeout.saturating_sub(started.elapsed());
+                let reply = self.get_once(secret, left, &path).await?;
+                match object::<Method>(&reply, method) {
+                    Ok(Method { customer: Some(_), .. }) => Err(MethodError::Gateway(Trouble::Rejected)),
+                    Ok(_) | Err(MethodError::NotUsable(_)) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Creates the customer that stands for an owner, instead of one that was `lost`. The same owner is the same
@@ -86,6 +143,24 @@ impl Stripe {
         let key = fingerprint(&["customer", tenant.as_str(), &owner.to_string(), lost.unwrap_or_default()]);
         let reply = self.post_once(secret, timeout, "/v1/customers", &form, &key).await?;
         object::<Customer>(&reply, "customer").map(|customer| customer.id)
+    }
+
+    /// Whether a customer is still there.
+    ///
+    /// # Errors
+    /// [`MethodError`], when Stripe does not say.
+    pub async fn has_customer(
+        &self,
+        secret: &StripeSecret,
+        customer: &str,
+        timeout: Duration,
+    ) -> Result<bool, MethodError> {
+        let reply = self.get_once(secret, timeout, &format!("/v1/customers/{}", segment(customer))).await?;
+        match object::<Customer>(&reply, customer) {
+            Ok(found) => Ok(!found.deleted),
+            Err(MethodError::NotUsable(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes sure that a customer stands for this owner and no other: one that nobody has marked yet is marked.
@@ -155,20 +230,33 @@ fn object<T: serde::de::DeserializeOwned>(reply: &Reply, reference: &str) -> Res
 
 fn known(method: Method) -> Result<KnownMethod, MethodError> {
     let Method { id, kind, customer, card, us_bank_account } = method;
-    let (kind, brand, last4, exp_month, exp_year) = match (kind.as_str(), card, us_bank_account) {
-        ("card", Some(card), _) => (MethodKind::Card, card.brand, card.last4, card.exp_month, card.exp_year),
-        ("us_bank_account", _, Some(bank)) => (MethodKind::BankAccount, bank.bank_name, bank.last4, None, None),
-        (other, _, _) => return Err(MethodError::NotUsable(format!("Methods of the type {other} are not taken."))),
-    };
-    Ok(KnownMethod {
-        reference: id,
-        customer,
+    let known = |kind, brand, last4| KnownMethod {
+        reference: id.clone(),
+        customer: customer.clone(),
         attached_here: false,
         kind,
         brand,
         last4,
-        exp_month,
-        exp_year,
+        exp_month: None,
+        exp_year: None,
         mandate: None,
-    })
+        barred: None,
+    };
+    match (kind.as_str(), card, us_bank_account) {
+        (CARD, Some(Card { brand, last4, exp_month, exp_year }), _) => {
+            Ok(KnownMethod { exp_month, exp_year, ..known(MethodKind::Card, brand, last4) })
+        }
+        (BANK_ACCOUNT, _, Some(Bank { bank_name, last4, status_details })) => {
+            let blocked = status_details.and_then(|details| details.blocked);
+            Ok(KnownMethod { barred: blocked.map(bars), ..known(MethodKind::BankAccount, bank_name, last4) })
+        }
+        (other, _, _) => Err(MethodError::NotUsable(format!("Methods of the type {other} are not taken."))),
+    }
+}
+
+/// What a block that a return has brought about makes of the account
+/// (docs.stripe.com/payments/ach-direct-debit/blocked-bank-accounts).
+fn bars(blocked: Blocked) -> MethodStatus {
+    let class = blocked.network_code.as_deref().map(return_code::class);
+    class.and_then(ReturnClass::method).unwrap_or(MethodStatus::Inactive)
 }

@@ -183,8 +183,11 @@ pub(super) struct Page<T> {
 
 /// A SetupIntent.
 #[derive(Deserialize)]
-pub(super) struct Setup {
+pub(super) struct SetupIntent {
+    pub id: String,
     pub status: String,
+    #[serde(default)]
+    pub client_secret: Option<String>,
     #[serde(default)]
     pub payment_method: Option<String>,
     #[serde(default)]
@@ -223,6 +226,22 @@ pub(super) struct Bank {
     pub bank_name: Option<String>,
     #[serde(default)]
     pub last4: Option<String>,
+    #[serde(default)]
+    pub status_details: Option<BankStatus>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct BankStatus {
+    #[serde(default)]
+    pub blocked: Option<Blocked>,
+}
+
+/// Why a bank account can't be debited any more.
+#[derive(Deserialize)]
+pub(super) struct Blocked {
+    /// The return code that said so.
+    #[serde(default)]
+    pub network_code: Option<String>,
 }
 
 /// A Customer.

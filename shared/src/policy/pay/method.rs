@@ -1,6 +1,7 @@
 //! What stands against the payment method that is to be charged, or paid into.
 
 use super::Facts;
+use crate::clock::Time;
 use crate::id::MethodId;
 use crate::model::invoice::{Invoice, InvoiceStatus, Kind};
 use crate::model::method::{Method, MethodStatus, Owner};
@@ -16,7 +17,7 @@ pub(super) fn against_method(
     named: Option<&MethodId>,
     facts: &Facts<'_>,
 ) -> Vec<Refusal> {
-    let mut refusals = against(invoice, by, facts.gateway, named, facts.method, facts.account);
+    let mut refusals = against(invoice, by, named, facts.method, (facts.gateway, facts.account), facts.now);
     // While it is being paid, or once it is, the last presentment is that payment's own.
     let awaits = matches!(invoice.status, InvoiceStatus::Approved | InvoiceStatus::Scheduled);
     let is_debit = by == PaymentMethod::Ach && invoice.kind == Kind::Receivable;
@@ -29,10 +30,10 @@ pub(super) fn against_method(
 fn against(
     invoice: &Invoice,
     by: PaymentMethod,
-    gateway: Gateway,
     named: Option<&MethodId>,
     method: Option<&Method>,
-    account: Option<&str>,
+    (gateway, account): (Gateway, Option<&str>),
+    now: Time,
 ) -> Vec<Refusal> {
     let to_vendor = gateway == Gateway::Plaid && invoice.kind == Kind::Payable;
     // What the caller did not say stands in the invoice.
@@ -62,13 +63,13 @@ fn against(
         return vec![Refusal::field(Code::PaymentMethodRequired, field, detail)];
     };
     let mut refusals = Vec::new();
-    match method.status {
-        MethodStatus::Active => {}
-        MethodStatus::Inactive => refusals.push(Refusal::field(
-            Code::PaymentMethodInactive,
-            field,
-            format!("{} is inactive; use another.", method.id),
-        )),
+    match method.status_at(now) {
+        MethodStatus::Active | MethodStatus::Expiring => {}
+        MethodStatus::Inactive => {
+            let why = if method.status.is_usable() { "has expired" } else { "is inactive" };
+            let detail = format!("{} {why}; use another.", method.id);
+            refusals.push(Refusal::field(Code::PaymentMethodInactive, field, detail));
+        }
         MethodStatus::Blocked => refusals.push(Refusal::field(
             Code::PaymentMethodBlocked,
             field,
@@ -113,6 +114,7 @@ pub fn against_named(
     gateway: Gateway,
     id: &MethodId,
     method: Option<&Method>,
+    now: Time,
 ) -> Vec<Refusal> {
-    against(invoice, by, gateway, Some(id), method, None)
+    against(invoice, by, Some(id), method, (gateway, None), now)
 }

@@ -48,6 +48,7 @@ async fn the_one_account_that_transfers_can_use_is_the_method() {
         known,
         KnownMethod {
             mandate: None,
+            barred: None,
             reference: "acc1".to_owned(),
             customer: Some("item1".to_owned()),
             attached_here: false,
