@@ -112,11 +112,11 @@ async fn begin_setup(stack: &Stack, body: &Value) -> Result<Value, DemoError> {
     Ok(setup)
 }
 
-/// The customer follows the link, and is sent back to the shop, which is not there.
+/// The customer follows the link, approves, and is sent back to the shop, which is not there.
 async fn approve(link: &str) -> Result<(), DemoError> {
-    line(&format!("customer > GET {link}"));
+    line(&format!("customer > POST {link}\n    choice=approve"));
     let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
-    let visit = async { browser?.get(link).send().await };
+    let visit = async { browser?.post(link).form(&[("choice", "approve")]).send().await };
     let page = visit.await.map_err(unreachable)?;
     let back = page.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or_default();
     line(&format!("< {}   Location: {back}", page.status().as_u16()));

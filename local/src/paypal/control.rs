@@ -78,13 +78,13 @@ impl PayPal {
     /// The payer approves an order, to be paid with a test method such as `paypal_ok`. Whether that could be.
     pub fn approve_order(&self, order: &str, method: &str) -> bool {
         let Some(method) = Chargeable::test(method) else { return false };
-        self.happens(|state| order::approve(state, &self.clock, order, method)).is_some()
+        self.happens(|state| order::approve(state, &self.clock, order, method))
     }
 
     /// The payer approves a setup token; charges of its payment token end like those of the test method.
     pub fn approve_setup_token(&self, setup_token: &str, method: &str) -> bool {
         let Some(method) = Chargeable::test(method) else { return false };
-        self.happens(|state| vault::approve(state, setup_token, method)).is_some()
+        self.happens(|state| vault::approve(state, &self.clock, setup_token, method))
     }
 
     /// PayPal ends its review of a pending capture: it completes, or is denied.

@@ -87,7 +87,7 @@ pub(super) fn execute(
         ("POST", ["v2", "checkout", "orders", id, "capture"]) => return order::capture(state, clock, call, id),
         ("POST", ["v2", "payments", "captures", id, "refund"]) => return refund::create(state, clock, call, id),
         ("POST", ["v1", "payments", "payouts"]) => return payout::create(state, clock, call),
-        ("POST", ["v3", "vault", "setup-tokens"]) => return vault::create_setup(state, call),
+        ("POST", ["v3", "vault", "setup-tokens"]) => return vault::create_setup(state, clock, call),
         ("POST", ["v3", "vault", "payment-tokens"]) => return vault::create_token(state, clock, call),
         ("POST", ["v1", "notifications", "webhooks"]) => return webhook::create(state, clock, notary(), call),
         ("POST", ["v1", "notifications", "webhooks-events", id, "resend"]) => {
@@ -123,7 +123,7 @@ pub(super) fn execute(
             capture::find(state, account, id).map(|capture| capture::view(state, capture, true))
         }
         ("GET", ["v2", "payments", "refunds", id]) => refund::read(state, account, id, true),
-        ("GET", ["v3", "vault", "setup-tokens", id]) => vault::read_setup(state, account, id),
+        ("GET", ["v3", "vault", "setup-tokens", id]) => vault::read_setup(state, clock, account, id),
         ("GET", ["v3", "vault", "payment-tokens"]) => vault::list(state, call),
         ("GET", ["v3", "vault", "payment-tokens", id]) => vault::read_token(state, account, id),
         ("GET", ["v1", "notifications", "webhooks"]) => Ok(webhook::list(state, account)),
@@ -150,7 +150,7 @@ pub(super) fn replay(state: &State, clock: &Clock, call: &Call, rule: Rule, made
     let body = match rule {
         Rule::Order | Rule::Capture => order::read(state, clock, account, made, call.representation),
         Rule::Refund => refund::read(state, account, made, call.representation),
-        Rule::SetupToken => vault::read_setup(state, account, made),
+        Rule::SetupToken => vault::read_setup(state, clock, account, made),
         Rule::PaymentToken => vault::read_token(state, account, made),
     };
     body.map(|body| Answer { status: 200, body, made: None })

@@ -10,6 +10,7 @@ use super::error::ApiError;
 use super::event::Kind;
 use super::money::Money;
 use super::operation::{Answer, Call};
+use super::payer::Question;
 use super::schema::{self, text};
 use super::vault::Chargeable;
 use super::{State, capture, link, new_id, refund, shapes, time_text};
@@ -43,9 +44,16 @@ pub(super) struct Order {
 
 impl Order {
     /// Whether PayPal still knows it.
+    fn is_unapproved(&self) -> bool {
+        matches!(self.status, OrderStatus::Created | OrderStatus::PayerActionRequired)
+    }
+
     fn is_there(&self, now: Time) -> bool {
-        let waits = matches!(self.status, OrderStatus::Created | OrderStatus::PayerActionRequired);
-        !waits || now < self.created.plus(WAITS)
+        !self.is_unapproved() || now < self.created.plus(WAITS)
+    }
+
+    fn waits(&self, now: Time) -> bool {
+        self.is_unapproved() && self.is_there(now)
     }
 }
 
@@ -273,18 +281,28 @@ pub(super) fn capture(state: &mut State, clock: &Clock, call: &Call, id: &str) -
     Ok(Answer { status: 201, body: view, made: Some(id.to_owned()) })
 }
 
-/// The payer approves an order that waits for that; where they go then.
-pub(super) fn approve(state: &mut State, clock: &Clock, id: &str, method: Chargeable) -> Option<Option<String>> {
-    let order = state.orders.get_mut(id).filter(|order| order.is_there(clock.now()))?;
-    if !matches!(order.status, OrderStatus::Created | OrderStatus::PayerActionRequired) {
-        return None;
-    }
+/// What a payer is asked, while there is something to approve.
+pub(super) fn question(state: &State, clock: &Clock, id: &str) -> Option<Question> {
+    let order = state.orders.get(id).filter(|order| order.waits(clock.now()))?;
+    let of = |name: &str| text(&order.context, name).map(str::to_owned);
+    Some(Question {
+        brand: of("/brand_name"),
+        asks: "for a payment",
+        return_url: of("/return_url"),
+        cancel_url: of("/cancel_url"),
+        told: vec![("token", id.to_owned())],
+    })
+}
+
+/// The payer approves, with a test method. Whether there was something to approve.
+pub(super) fn approve(state: &mut State, clock: &Clock, id: &str, method: Chargeable) -> bool {
+    let Some(order) = state.orders.get_mut(id).filter(|order| order.waits(clock.now())) else { return false };
     order.status = OrderStatus::Approved;
     order.method = Some(method);
     order.updated = clock.now();
     let order = order.clone();
     tell(state, clock, &order, "CHECKOUT.ORDER.APPROVED");
-    Some(text(&order.context, "/return_url").map(str::to_owned))
+    true
 }
 
 /// Tells of an order.

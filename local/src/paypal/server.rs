@@ -167,20 +167,21 @@ impl PayPal {
                 Err(error) => respond(error.status, error.body),
             });
         }
-        if request.verb != Method::GET {
-            return None;
-        }
-        if let Some(id) = request.path.strip_prefix(CERTIFICATES) {
+        if let Some(id) = request.path.strip_prefix(CERTIFICATES).filter(|_| request.verb == Method::GET) {
             let notary = self.notary().filter(|notary| notary.id == id);
             return Some(match notary {
                 Some(notary) => Response::new(Body::from(notary.chain.clone())),
                 None => respond(404, ApiError::missing().body),
             });
         }
-        let mut state = self.state();
-        let page = payer::visit(&mut state, &self.clock, &request.path, &request.query)?;
-        self.save(&state);
-        Some(page)
+        if !payer::PATHS.contains(&request.path.as_str()) {
+            return None;
+        }
+        let mut words = request.query.clone();
+        if request.verb == Method::POST {
+            words.extend(server::parameters(std::str::from_utf8(&request.bytes).unwrap_or_default()));
+        }
+        Some(self.happens(|state| payer::visit(state, &self.clock, &request.verb, &request.path, &words)))
     }
 
     /// The request of an account.

@@ -1,16 +1,21 @@
 //! The vault: setup tokens that payers approve, and the payment tokens made of them, which merchants may charge.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared::clock::Clock;
+use shared::clock::{Clock, Time};
 
 use super::error::ApiError;
 use super::event::Kind;
 use super::operation::{Answer, Call};
+use super::payer::Question;
 use super::schema::{self, Violation, text};
 use super::{State, link, new_id, shapes, test_method};
+
+/// A setup token is there for so long, approved or not.
+const SETUP_LIFETIME: Duration = Duration::from_hours(72);
 
 /// Tokens by id.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -38,6 +43,18 @@ struct Setup {
     request: Value,
     /// What the payer chose.
     method: Option<Chargeable>,
+    #[serde(default)]
+    expires: Option<Time>,
+}
+
+impl Setup {
+    fn is_there(&self, now: Time) -> bool {
+        self.expires.is_none_or(|expires| now < expires)
+    }
+
+    fn waits(&self, now: Time) -> bool {
+        self.is_there(now) && matches!(self.status, SetupStatus::Created | SetupStatus::PayerActionRequired)
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -99,7 +116,7 @@ impl Vault {
 }
 
 /// `POST /v3/vault/setup-tokens`.
-pub(super) fn create_setup(state: &mut State, call: &Call) -> Result<Answer, ApiError> {
+pub(super) fn create_setup(state: &mut State, clock: &Clock, call: &Call) -> Result<Answer, ApiError> {
     check(&shapes::SETUP_TOKEN, call)?;
     let source = call.body.get("payment_source").cloned().unwrap_or_default();
     if source.get("card").is_some() {
@@ -129,6 +146,7 @@ pub(super) fn create_setup(state: &mut State, call: &Call) -> Result<Answer, Api
         status: if asks { SetupStatus::PayerActionRequired } else { SetupStatus::Created },
         request: source,
         method: None,
+        expires: Some(clock.now().plus(SETUP_LIFETIME)),
     };
     let (id, body) = (setup.id.clone(), setup_view(state, &setup));
     state.vault.setups.insert(id.clone(), setup);
@@ -143,9 +161,9 @@ fn check(shape: &schema::Shape, call: &Call) -> Result<(), ApiError> {
     if violations.is_empty() { Ok(()) } else { Err(ApiError::schema(&violations)) }
 }
 
-pub(super) fn read_setup(state: &State, account: &str, id: &str) -> Result<Value, ApiError> {
-    let setup = state.vault.setups.get(id).filter(|setup| setup.account == account).ok_or_else(ApiError::missing)?;
-    Ok(setup_view(state, setup))
+pub(super) fn read_setup(state: &State, clock: &Clock, account: &str, id: &str) -> Result<Value, ApiError> {
+    let there = |setup: &&Setup| setup.account == account && setup.is_there(clock.now());
+    Ok(setup_view(state, state.vault.setups.get(id).filter(there).ok_or_else(ApiError::missing)?))
 }
 
 fn setup_view(state: &State, setup: &Setup) -> Value {
@@ -164,15 +182,25 @@ fn setup_view(state: &State, setup: &Setup) -> Value {
             "links": links })
 }
 
-/// The payer approves, with a test method; where they go then.
-pub(super) fn approve(state: &mut State, id: &str, method: Chargeable) -> Option<Option<String>> {
-    let setup = state.vault.setups.get_mut(id)?;
-    if !matches!(setup.status, SetupStatus::Created | SetupStatus::PayerActionRequired) {
-        return None;
-    }
+/// What a payer is asked, while there is something to approve.
+pub(super) fn question(state: &State, clock: &Clock, id: &str) -> Option<Question> {
+    let setup = state.vault.setups.get(id).filter(|setup| setup.waits(clock.now()))?;
+    let of = |name: &str| text(&setup.request, &format!("/paypal/experience_context/{name}")).map(str::to_owned);
+    Some(Question {
+        brand: of("brand_name"),
+        asks: "to save your PayPal account for later payments",
+        return_url: of("return_url"),
+        cancel_url: of("cancel_url"),
+        told: vec![("approval_token_id", id.to_owned()), ("approval_session_id", id.to_owned())],
+    })
+}
+
+/// The payer approves, with a test method. Whether there was something to approve.
+pub(super) fn approve(state: &mut State, clock: &Clock, id: &str, method: Chargeable) -> bool {
+    let Some(setup) = state.vault.setups.get_mut(id).filter(|setup| setup.waits(clock.now())) else { return false };
     setup.status = SetupStatus::Approved;
     setup.method = Some(method);
-    Some(text(&setup.request, "/paypal/experience_context/return_url").map(str::to_owned))
+    true
 }
 
 /// `POST /v3/vault/payment-tokens`: out of an approved setup token, once.
@@ -186,6 +214,7 @@ pub(super) fn create_token(state: &mut State, clock: &Clock, call: &Call) -> Res
     let setup = state.vault.setups.get_mut(id).filter(|setup| setup.account == call.account);
     let Some(setup) = setup else { return Err(ApiError::field("TOKEN_ID_NOT_FOUND", field, id)) };
     let method = match (setup.status, &setup.method) {
+        _ if !setup.is_there(clock.now()) => return Err(ApiError::field("TOKEN_EXPIRED", field, id)),
         (SetupStatus::Approved, Some(method)) => method.clone(),
         (SetupStatus::Vaulted, _) => return Err(ApiError::field("TOKEN_EXPIRED", field, id)),
         _ => return Err(ApiError::field("PAYER_ACTION_REQUIRED", field, id)),

@@ -113,7 +113,7 @@ async fn an_order_without_a_vaulted_method_waits_for_its_payer() {
         assert_eq!(refusal(&api.post(&path, Some("a"), &json!({})).await), (422, "ORDER_NOT_APPROVED"));
         let links = order["links"].as_array().unwrap();
         let page = links.iter().find(|link| link["rel"] == rel).unwrap()["href"].as_str().unwrap();
-        let visit = api.http.get(page).send().await.unwrap();
+        let visit = api.http.post(page).form(&[("choice", "approve")]).send().await.unwrap();
         assert_eq!(visit.headers().get("location").is_some(), state != "CREATED");
         assert_eq!(api.get(&format!("/v2/checkout/orders/{id}")).await.1["status"], "APPROVED");
         let (first, captured) = api.post(&path, Some(state), &json!({})).await;

@@ -6,7 +6,8 @@ const SETUPS: &str = "/v3/vault/setup-tokens";
 const TOKENS: &str = "/v3/vault/payment-tokens";
 
 fn setup() -> Value {
-    let urls = json!({ "return_url": "https://example.com/back", "cancel_url": "https://example.com/no" });
+    let urls = json!({ "return_url": "https://example.com/back", "cancel_url": "https://example.com/no",
+                       "brand_name": "Acme & Sons" });
     json!({ "customer": { "id": "customer_1", "merchant_customer_id": "m-1" },
             "payment_source": { "paypal": { "usage_type": "MERCHANT", "experience_context": urls } } })
 }
@@ -16,6 +17,13 @@ fn of(setup: &str) -> Value {
 }
 
 impl Api {
+    /// Where a payer is sent who answers at PayPal's page.
+    async fn answered(&self, link: &str, choice: &str) -> String {
+        let page = self.http.post(link).form(&[("choice", choice), ("method", "paypal_ok")]).send().await.unwrap();
+        assert_eq!(page.status(), 303);
+        page.headers()["location"].to_str().unwrap().to_owned()
+    }
+
     /// A payment token that behaves like a test method.
     async fn token(&self, method: &str) -> String {
         let (_, made) = self.post(SETUPS, Some(&format!("s {method}")), &setup()).await;
@@ -36,11 +44,15 @@ async fn an_approved_setup_token_becomes_a_payment_token_that_can_be_charged() {
     let id = made["id"].as_str().unwrap();
     assert_eq!(refusal(&api.post(TOKENS, Some("2"), &of(id)).await), (422, "PAYER_ACTION_REQUIRED"));
     let approve = made["links"].as_array().unwrap().iter().find(|link| link["rel"] == "approve").unwrap();
-    let visit = api.http.get(approve["href"].as_str().unwrap()).send().await.unwrap();
-    assert_eq!(
-        (visit.status().as_u16(), &visit.headers()["location"]),
-        (302, &"https://example.com/back".parse::<http::HeaderValue>().unwrap())
-    );
+    let link = approve["href"].as_str().unwrap();
+    let page = api.http.get(link).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("<strong>Acme &amp; Sons</strong> asks to save your PayPal account"), "{page}");
+    assert_eq!(api.get(&format!("{SETUPS}/{id}")).await.1["status"], "PAYER_ACTION_REQUIRED", "looking is no approval");
+    let back = api.answered(link, "cancel").await;
+    assert_eq!(back, format!("https://example.com/no?approval_token_id={id}&approval_session_id={id}"));
+    let back = api.answered(link, "approve").await;
+    assert_eq!(back, format!("https://example.com/back?approval_token_id={id}&approval_session_id={id}"));
+    assert_eq!(api.http.get(link).send().await.unwrap().status(), 404, "it was approved");
     assert_eq!(api.get(&format!("{SETUPS}/{id}")).await.1["status"], "APPROVED");
 
     let (status, token) = api.post(TOKENS, Some("2"), &of(id)).await;
@@ -52,6 +64,21 @@ async fn an_approved_setup_token_becomes_a_payment_token_that_can_be_charged() {
     let (status, order) = api.pay("4", token["id"].as_str().unwrap()).await;
     assert_eq!((status, &capture_of(&order)["status"]), (201, &json!("COMPLETED")));
     assert_eq!(api.captured(), 2500);
+}
+
+#[tokio::test]
+async fn a_setup_token_is_there_for_three_days() {
+    let mut api = Api::start().await;
+    let (_, made) = api.post(SETUPS, Some("1"), &setup()).await;
+    let (_, late) = api.post(SETUPS, Some("2"), &setup()).await;
+    let [id, late] = [&made, &late].map(|setup| setup["id"].as_str().unwrap());
+    api.clock.advance(Duration::from_hours(71));
+    assert!(api.paypal.approve_setup_token(id, "paypal_ok"));
+    api.clock.advance(Duration::from_hours(1));
+    api.log_in().await;
+    assert_eq!(refusal(&api.post(TOKENS, Some("3"), &of(id)).await), (422, "TOKEN_EXPIRED"));
+    assert!(!api.paypal.approve_setup_token(late, "paypal_ok"));
+    assert_eq!(api.get(&format!("{SETUPS}/{late}")).await.0, 404);
 }
 
 #[tokio::test]
