@@ -17,4 +17,6 @@ pub mod stack;
 pub mod stripe;
 pub mod tables;
 pub mod template;
+pub mod test_keys;
 pub mod token;
+pub mod try_page;

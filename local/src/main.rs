@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use local::seed::{self, ADMIN, TENANT};
 use local::stack::{Options, Stack};
-use local::token;
-use local::{bench, demo};
+use local::test_keys::TestKeys;
+use local::{bench, demo, token, try_page};
 use serde_json::json;
 use shared::clock::Clock;
 
@@ -79,6 +79,9 @@ struct Serve {
     /// Keeps everything in this folder
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Real test keys, in a TOML file: the gateways' own sandboxes instead of their simulators. They are kept nowhere
+    #[arg(long, conflicts_with = "data")]
+    secrets: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -124,16 +127,24 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
 
 async fn serve(arguments: Serve) -> Result<(), Box<dyn std::error::Error>> {
     let port = Some(arguments.port);
-    let stack = Stack::start(Options { port, data: arguments.data, ..Options::default() }).await?;
+    let test_keys = arguments.secrets.as_deref().map(TestKeys::read).transpose()?.unwrap_or_default();
+    let stack = Stack::start(Options { port, data: arguments.data, test_keys, ..Options::default() }).await?;
     seed::acme(&stack).await?;
     let urls = &stack.urls;
     let token = token::issue(ADMIN, TENANT, &[], &stack.clock)?;
     println!("API              {}", urls.api);
     println!("DynamoDB         {}", urls.dynamodb);
     println!("Secrets Manager  {}", urls.secrets);
-    println!("Stripe           {}", urls.stripe);
-    println!("PayPal           {}", urls.paypal);
-    println!("Plaid            {}", urls.plaid);
+    let config = &stack.app.config;
+    println!("Stripe           {}", config.stripe_api_base);
+    println!("PayPal           {}", config.paypal_api_base);
+    println!("Plaid            {}", config.plaid_api_base);
+    println!("Try it           {}{}", urls.api, try_page::PATH);
+    let left_out = seed::left_out(&stack.test_keys);
+    if !left_out.is_empty() {
+        println!("\nNot seeded, since that needs a simulator:\n");
+        left_out.iter().for_each(|what| println!("  {what}"));
+    }
     println!("\nA token of {ADMIN}, tenant {TENANT}, for 12 hours:\n\n  export TOKEN={token}\n");
     println!("Three commands to try:\n");
     println!("  curl -s -H \"Authorization: Bearer $TOKEN\" {}/invoices", urls.api);

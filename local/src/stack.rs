@@ -30,6 +30,8 @@ use crate::secrets_manager::SecretsManager;
 use crate::stripe::{self, Stripe};
 use crate::tables::{self, TablesError};
 use crate::template::{Template, TemplateError};
+use crate::test_keys::{self, TestKeys};
+use crate::try_page;
 
 /// The name that the tables' names begin with.
 const STACK: &str = "passerelle";
@@ -59,6 +61,8 @@ pub struct Options {
     pub plaid_proxy: Option<String>,
     /// Where the functions' metrics go.
     pub metrics: Metrics,
+    /// Accounts at the gateways' own sandboxes, which take the places of their simulators.
+    pub test_keys: TestKeys,
 }
 
 /// Why the stack did not start.
@@ -117,6 +121,8 @@ pub struct Stack {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// The time.
     pub clock: Clock,
+    /// Accounts at the gateways' own sandboxes.
+    pub test_keys: TestKeys,
 }
 
 /// What a function has for itself.
@@ -212,14 +218,19 @@ impl Stack {
         let plaid_url = url(&plaid_listener)?;
         tokio::spawn(plaid::serve(plaid.clone(), plaid_listener));
 
-        let base = |name: &str, proxy: &Option<String>, simulator: &str| {
-            proxy.clone().or_else(|| std::env::var(name).ok()).or_else(|| Some(simulator.to_owned()))
+        let keys = &options.test_keys;
+        let base = |name: &str, proxy: &Option<String>, gateway: &str| {
+            proxy.clone().or_else(|| std::env::var(name).ok()).or_else(|| Some(gateway.to_owned()))
         };
+        // The sandbox of which there are keys, else the simulator.
+        let stripe_at = if keys.stripe.is_some() { test_keys::STRIPE } else { &stripe_url };
+        let paypal_at = if keys.paypal.is_some() { test_keys::PAYPAL } else { &paypal_url };
+        let plaid_at = if keys.plaid.is_some() { test_keys::PLAID } else { &plaid_url };
         let mut config = Config::from_lookup(|name| match name {
-            "STRIPE_API_BASE" => base(name, &options.stripe_proxy, &stripe_url),
-            "PAYPAL_API_BASE" => base(name, &options.paypal_proxy, &paypal_url),
-            "PLAID_API_BASE" => base(name, &options.plaid_proxy, &plaid_url),
-            "PAYPAL_WEBHOOK_CA" => Some(paypal.webhook_ca()),
+            "STRIPE_API_BASE" => base(name, &options.stripe_proxy, stripe_at),
+            "PAYPAL_API_BASE" => base(name, &options.paypal_proxy, paypal_at),
+            "PLAID_API_BASE" => base(name, &options.plaid_proxy, plaid_at),
+            "PAYPAL_WEBHOOK_CA" => keys.paypal.is_none().then(|| paypal.webhook_ca()),
             "PAYMENTS_PAUSED" => Some(options.payments_paused.to_string()),
             _ => tables.get(name).cloned(),
         })?;
@@ -254,7 +265,7 @@ impl Stack {
         let executor = app_of("scheduled-executor")?;
         let api_listener = bind(0).await?;
         let api_url = url(&api_listener)?;
-        tokio::spawn(ApiGateway::new(&template, routers, clock.clone())?.serve(api_listener));
+        let api = ApiGateway::new(&template, routers, clock.clone())?.into_router();
 
         let control_listener = bind(CONTROL).await?;
         let control_url = url(&control_listener)?;
@@ -270,6 +281,10 @@ impl Stack {
             paypal: paypal_url,
             plaid: plaid_url,
         };
+        // Beside the API, as a tenant's own page would be.
+        let served = api.merge(try_page::router(&urls, &options.test_keys, clock.clone()));
+        let served = served.into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(api_listener, served).await });
         Ok(Self {
             urls,
             http: reqwest::Client::new(),
@@ -282,6 +297,7 @@ impl Stack {
             tables,
             dynamodb: database.client(),
             clock,
+            test_keys: options.test_keys,
         })
     }
 }

@@ -10,7 +10,6 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +24,6 @@ use http::request::Parts;
 use lambda_http::{Adapter, Context, LambdaEvent};
 use serde_json::{Value, json};
 use shared::clock::Clock;
-use tokio::net::TcpListener;
 use tower::Service;
 use uuid::Uuid;
 
@@ -82,18 +80,10 @@ impl ApiGateway {
         }
     }
 
-    /// A router that answers everything as the HTTP API does, to be served, or merged with routes of one's own.
+    /// A router that answers everything as the HTTP API does, to be served with the addresses of clients, or merged with
+    /// routes of one's own.
     pub fn into_router(self) -> Router {
         Router::new().fallback(answer).with_state(Arc::new(self))
-    }
-
-    /// Serves on `listener` for ever.
-    ///
-    /// # Errors
-    /// When the listener fails.
-    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
-        let service = self.into_router().into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service).await
     }
 
     async fn admit(&self, request: Request) -> Result<Response, Refusal> {

@@ -7,6 +7,7 @@ use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 use reqwest::{Client, RequestBuilder};
 use shared::clock::Time;
+use tokio::net::TcpListener;
 
 use super::*;
 
@@ -91,7 +92,7 @@ impl Stack {
         let gateway = ApiGateway::new(&Template::load(TEMPLATE).unwrap(), functions, clock.clone()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(gateway.serve(listener));
+        tokio::spawn(serve(gateway, listener));
         Self { url, clock, finished }
     }
 
@@ -218,7 +219,7 @@ async fn a_function_url_hands_on_every_request_below_webhooks_without_token_and_
     let (gateway, template) = hooks();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let host = listener.local_addr().unwrap().to_string();
-    tokio::spawn(gateway.serve(listener));
+    tokio::spawn(serve(gateway, listener));
     let bodies: [(&str, &[u8]); 3] = [
         ("application/json; charset=utf-8", "{\"é\": 1 }\n".as_bytes()),
         ("application/json", &[0xff, 0, b'a']),
@@ -355,4 +356,9 @@ fn a_route_to_a_function_that_is_not_there_is_an_error() {
     let template = Template::load(TEMPLATE).unwrap();
     let error = ApiGateway::new(&template, HashMap::new(), Clock::system()).unwrap_err();
     assert!(error.to_string().contains("notes"), "{error}");
+}
+
+async fn serve(gateway: ApiGateway, listener: TcpListener) {
+    let service = gateway.into_router().into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).await.unwrap();
 }

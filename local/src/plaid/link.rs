@@ -21,7 +21,7 @@ use super::{State, new_id, shapes, time_text};
 use crate::simulator::page::{escape, go, page, with_query};
 
 /// Where Link is, at a host of its own.
-pub(super) const PAGE: &str = "/link/v2/stable/link.html";
+pub(crate) const PAGE: &str = "/link/v2/stable/link.html";
 
 const LIFETIME: Duration = Duration::from_hours(4);
 /// That of a token for an Item that is there.

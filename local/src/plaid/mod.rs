@@ -47,6 +47,7 @@ pub use self::item::{Account, Seeded};
 use self::keyring::Keyring;
 use self::ledger::Ledger;
 use self::link::Link;
+pub(crate) use self::link::PAGE as LINK_PAGE;
 pub use self::proposal::Direction;
 use self::refund::Refund;
 pub use self::refund::RefundStatus;
