@@ -1,0 +1,65 @@
+//! Real test keys take the place of a gateway's simulator. Here another simulator stands where the sandbox would be: who
+//! knows these keys is only there.
+
+use local::seed;
+use local::stack::{Options, Stack};
+use local::stripe::{self, Stripe};
+use local::test_keys::TestKeys;
+use local::try_page::PATH;
+use serde_json::{Value, json};
+use shared::clock::Clock;
+use tokio::net::TcpListener;
+
+const ACCOUNT: &str = "acct_sandbox";
+const SECRET_KEY: &str = "sk_test_CANARY_sandbox";
+
+/// A stack with keys to a sandbox, and the sandbox.
+pub async fn with_keys() -> (Stack, Stripe) {
+    crate::logs::watch();
+    let sandbox = Stripe::new(Clock::system());
+    sandbox.add_account(ACCOUNT, SECRET_KEY);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(stripe::serve(sandbox.clone(), listener));
+    let keys = format!(
+        "[stripe]\naccount = \"{ACCOUNT}\"\nsecret_key = \"{SECRET_KEY}\"\npublishable_key = \"pk_test_sandbox\""
+    );
+    let test_keys = TestKeys::parse(&keys).unwrap();
+    let stack = Stack::start(Options { test_keys, stripe_proxy: Some(base), ..Options::default() }).await.unwrap();
+    seed::acme(&stack).await.unwrap();
+    (stack, sandbox)
+}
+
+#[tokio::test]
+async fn the_tenant_pays_with_its_own_test_keys_and_what_needs_a_simulator_is_left_out() {
+    let (stack, sandbox) = with_keys().await;
+    let admin = seed::client(&stack, seed::TENANT, seed::ADMIN).unwrap();
+    let order = json!({ "invoice_id": "INV-2025-001", "payment_method": "stripe" });
+    let paid = admin.post("/payments", &order).await.unwrap();
+    assert_eq!((paid.status, &paid.body["status"]), (201, &json!("paid")), "{}", paid.body);
+    let charged: Vec<i64> = sandbox.books(ACCOUNT).iter().map(|entry| entry.amount).collect();
+    assert_eq!((charged, stack.stripe.requests().len()), (vec![50_000], 0), "the simulator was asked nothing");
+    let methods = admin.get("/payment-methods?customer_id=globex").await.unwrap();
+    let kinds: Vec<&Value> = methods.body["items"].as_array().unwrap().iter().map(|method| &method["kind"]).collect();
+    assert_eq!(kinds, ["card"]);
+    let left_out = seed::left_out(&stack.test_keys);
+    assert!(left_out.len() == 1 && left_out[0].contains("globex's bank account"), "{left_out:?}");
+    // Plaid's simulator is still there, and so is what depends on it.
+    assert_eq!(admin.get("/invoices/INV-2025-005").await.unwrap().body["status"], "approved");
+}
+
+#[tokio::test]
+async fn the_page_is_served_with_the_publishable_key_and_never_with_the_secret_one() {
+    let (stack, _) = with_keys().await;
+    let url = format!("{}{PATH}", stack.urls.api);
+    let reply = stack.http.get(&url).send().await.unwrap();
+    assert_eq!((reply.status().as_u16(), &reply.headers()["cache-control"]), (200, &"no-store".parse().unwrap()));
+    let page = reply.text().await.unwrap();
+    let settings = page.split("type=\"application/json\">").nth(1).unwrap().split("</script>").next().unwrap();
+    let settings: Value = serde_json::from_str(settings).unwrap();
+    let stripe = &settings["stripe"];
+    assert_eq!((&stripe["simulated"], &stripe["publishable_key"]), (&json!(false), &json!("pk_test_sandbox")));
+    assert_eq!(settings["plaid"]["simulated"], json!(true));
+    assert!(!page.contains("CANARY"), "{page}");
+    assert_eq!(stack.http.post(&url).send().await.unwrap().status(), 405, "it is a page, and nothing else");
+}
