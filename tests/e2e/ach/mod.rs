@@ -1,7 +1,7 @@
 //! Bank payments over the same flows: debits and transfers by Stripe, debits and credits by Plaid.
 
 mod bank_days;
-mod plaid;
+pub mod plaid;
 mod plaid_credits;
 mod plaid_debits;
 mod plaid_methods;

@@ -107,6 +107,15 @@ pub async fn method_status(world: &World, method: &str) -> String {
     item(world, "PAYMENT_METHODS_TABLE", "method_id", method).await.unwrap()["status"].as_s().unwrap().clone()
 }
 
+/// The secret of a method, as it is.
+pub async fn secret_of(world: &World, method: &str) -> Option<Value> {
+    let asked =
+        world.stack.http.post(&world.stack.urls.secrets).header("x-amz-target", "secretsmanager.GetSecretValue");
+    let asked = asked.body(json!({ "SecretId": format!("passerelle/{TENANT}/plaid/{method}") }).to_string());
+    let answer: Value = asked.send().await.unwrap().json().await.unwrap();
+    answer["SecretString"].as_str().map(|text| serde_json::from_str(text).unwrap())
+}
+
 /// How far Plaid's events are read; `None`: nobody asks for them.
 pub async fn cursor(world: &World) -> Option<u64> {
     cursor_of(world, CLIENT).await
