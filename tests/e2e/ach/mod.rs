@@ -5,6 +5,7 @@ mod plaid;
 mod plaid_credits;
 mod plaid_debits;
 mod plaid_methods;
+mod plaid_presentments;
 mod plaid_refunds;
 mod plaid_returns;
 mod plaid_signatures;
