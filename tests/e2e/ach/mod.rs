@@ -2,6 +2,7 @@
 
 mod bank_days;
 mod plaid;
+mod plaid_clients;
 mod plaid_credits;
 mod plaid_debits;
 mod plaid_methods;

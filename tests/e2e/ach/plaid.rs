@@ -148,6 +148,12 @@ pub async fn pay(world: &World, invoice: &str, method: &str) -> Answer {
     world.pay_by_bank(invoice, json!({ "payment_method_id": method })).await
 }
 
+/// How often each alert was raised.
+pub async fn counts(world: &World) -> Vec<String> {
+    let alerts = world.items("ALERTS_TABLE", "tenant_id", TENANT).await;
+    alerts.iter().map(|alert| alert["count"].as_n().unwrap().clone()).collect()
+}
+
 /// The recovery sweep, so many minutes on.
 pub async fn sweep_after(world: &World, minutes: u64) {
     world.clock.advance(Duration::from_mins(minutes));
