@@ -225,3 +225,30 @@ async fn a_refund_of_what_comes_back_meanwhile_ends_with_it() {
     assert_eq!(world.payment(&debit.payment).await["status"], json!("returned"));
     assert!(world.alerts().await.contains(&"returned_after_refund".to_owned()), "{:?}", world.alerts().await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_refunds_of_one_amount_are_never_given_the_same_id_by_people() {
+    let (world, _) = debtor().await;
+    let debit = settled(&world).await;
+    let mut paths = Vec::new();
+    for (key, kind) in [("r1", Kind::NothingReached), ("r2", Kind::ReplyLost)] {
+        world.stack.plaid.add_fault(Fault::transfer_refund(kind).times(3));
+        let answer = world.refund(key, &debit.payment, json!({ "amount": 10_000 })).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        paths.push(format!("/refunds/{}/resolve", answer.body["id"].as_str().unwrap()));
+    }
+    let theirs = refunds(&world).remove(0).id;
+    assert!(world.stack.plaid.finish_refund(&theirs, true));
+    world.clock.advance(Duration::from_hours(49));
+    let said = json!({ "outcome": "executed", "gateway_reference": theirs, "note": "It is in the dashboard." });
+    let admin = world.admin();
+    let (one, other) = tokio::join!(admin.post(&paths[0], &said), admin.post(&paths[1], &said));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    let taken = [one.status, other.status].iter().filter(|status| **status == 200).count();
+    assert_eq!(taken, 1, "{} {}", one.body, other.body);
+    let left = if one.status == 200 { &paths[1] } else { &paths[0] };
+    refused(&world.admin().post(left, &said).await.unwrap(), 422, &["payment_mismatch"]);
+    let word = json!({ "outcome": "not_executed", "note": "There is only one." });
+    assert_eq!(world.admin().post(left, &word).await.unwrap().status, 200);
+    assert_eq!(world.payment(&debit.payment).await["refundable"], json!(40_000));
+}

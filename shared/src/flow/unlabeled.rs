@@ -1,8 +1,8 @@
 //! Plaid's refunds carry no mark of ours: which are ours is told by their ids, and by the books.
 
+use super::Stop;
 use crate::app::App;
 use crate::bounds;
-use crate::flow::Stop;
 use crate::gateway::{Outcome, SeenRefund};
 use crate::id::{PaymentId, TenantId};
 use crate::model::payment::Payment;
@@ -18,25 +18,7 @@ pub(super) async fn told_apart(
     payment_id: &PaymentId,
     listed: &mut [SeenRefund],
 ) -> Result<(), Stop> {
-    let mut known: Vec<Refund> = Vec::new();
-    let mut page = PageRequest { limit: bounds::PAGE_MAX, cursor: None };
-    loop {
-        let Page { items, cursor } = app.store.refunds(tenant, Some(payment_id), &page).await?;
-        for refund in items {
-            known.extend(app.store.get::<Refund>(&Key::refund(tenant, &refund.id)).await?);
-        }
-        match cursor {
-            Some(cursor) => page.cursor = Some(cursor),
-            None => break,
-        }
-    }
-    // The index may be behind the books, which know how much they hold.
-    let held =
-        known.iter().filter(|refund| refund.status.holds()).map(|refund| refund.amount).fold(0, i64::saturating_add);
-    let payment = app.store.get::<Payment>(&Key::payment(tenant, payment_id)).await?;
-    if payment.is_some_and(|payment| payment.refunds.held != held) {
-        return Err(Stop::Gateway("the index of refunds is behind the books"));
-    }
+    let (_, known) = in_books(app, tenant, payment_id).await?;
     for seen in listed {
         let is_it = |refund: &&Refund| refund.reference() == Some(seen.reference.as_str());
         let money = seen.answer.seen.as_ref().and_then(|seen| seen.money);
@@ -58,4 +40,43 @@ pub(super) async fn told_apart(
         }
     }
     Ok(())
+}
+
+/// Whether no refund of the payment in the books has this id of Plaid's.
+pub(super) async fn is_unclaimed(
+    app: &App,
+    tenant: &TenantId,
+    payment_id: &PaymentId,
+    reference: &str,
+) -> Result<bool, Stop> {
+    let (_, known) = in_books(app, tenant, payment_id).await?;
+    Ok(known.iter().all(|refund| refund.reference() != Some(reference)))
+}
+
+/// A payment and all of its refunds, as the table has them.
+async fn in_books(
+    app: &App,
+    tenant: &TenantId,
+    payment_id: &PaymentId,
+) -> Result<(Option<Payment>, Vec<Refund>), Stop> {
+    let mut known: Vec<Refund> = Vec::new();
+    let mut page = PageRequest { limit: bounds::PAGE_MAX, cursor: None };
+    loop {
+        let Page { items, cursor } = app.store.refunds(tenant, Some(payment_id), &page).await?;
+        for refund in items {
+            known.extend(app.store.get::<Refund>(&Key::refund(tenant, &refund.id)).await?);
+        }
+        match cursor {
+            Some(cursor) => page.cursor = Some(cursor),
+            None => break,
+        }
+    }
+    // The index may be behind the books, which know how much they hold.
+    let held =
+        known.iter().filter(|refund| refund.status.holds()).map(|refund| refund.amount).fold(0, i64::saturating_add);
+    let payment = app.store.get::<Payment>(&Key::payment(tenant, payment_id)).await?;
+    if payment.as_ref().is_some_and(|payment| payment.refunds.held != held) {
+        return Err(Stop::Gateway("the index of refunds is behind the books"));
+    }
+    Ok((payment, known))
 }
