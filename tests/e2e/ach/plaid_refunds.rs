@@ -227,6 +227,33 @@ async fn a_refund_of_what_comes_back_meanwhile_ends_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_has_not_heard_its_id_when_its_debit_comes_back_is_told_by_its_amount_and_time() {
+    for beside in [false, true] {
+        let (world, _) = debtor().await;
+        let debit = settled(&world).await;
+        world.stack.plaid.add_fault(Fault::transfer_refund(Kind::ReplyLost).times(3));
+        let answer = world.refund("r", &debit.payment, json!({ "amount": 20_000 })).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        world.stack.plaid.clear_faults();
+        if beside {
+            world.refund_at_plaid(&debit.transfer, "200.00").await;
+        }
+        assert!(world.stack.plaid.return_transfer(&debit.transfer, "R01"));
+        assert_eq!(world.plaid_tells().await.status, 500, "a send may be open");
+        assert_eq!(world.payment(&debit.payment).await["status"], json!("returned"));
+        sweep_after(&world, 3).await;
+        world.plaid_told().await;
+        let canceled = ("canceled".to_owned(), 20_000);
+        assert_eq!(listed(&world, &debit.payment).await, vec![canceled; if beside { 2 } else { 1 }]);
+        assert_eq!(status(&world, answer.body["id"].as_str().unwrap()).await, json!("canceled"));
+        let last = u64::try_from(world.stack.plaid.events(CLIENT).len()).unwrap();
+        assert_eq!(super::plaid::cursor(&world).await, Some(last), "nothing holds it");
+        let sent = asked(&world, REFUND).into_iter().filter(|(_, body)| body["idempotency_key"] == answer.body["id"]);
+        assert_eq!(sent.count(), 3, "what came back is not given back once more");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_refunds_of_one_amount_are_never_given_the_same_id_by_people() {
     let (world, _) = debtor().await;
     let debit = settled(&world).await;
