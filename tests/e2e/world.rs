@@ -281,7 +281,7 @@ impl World {
     }
 
     /// One attribute of all of the tenant's alerts or agent runs, in the order of that text.
-    async fn texts(&self, table: &str, attribute: &str) -> Vec<String> {
+    pub async fn texts(&self, table: &str, attribute: &str) -> Vec<String> {
         let items = self.items(table, "tenant_id", TENANT).await;
         let mut texts: Vec<String> = items.iter().map(|item| item[attribute].as_s().unwrap().clone()).collect();
         texts.sort_unstable();

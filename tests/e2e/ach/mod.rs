@@ -2,9 +2,11 @@
 
 mod bank_days;
 pub mod plaid;
+mod plaid_clients;
 mod plaid_credits;
 mod plaid_debits;
 mod plaid_methods;
+mod plaid_presentments;
 mod plaid_refunds;
 mod plaid_returns;
 mod plaid_signatures;

@@ -147,6 +147,22 @@ pub fn descriptions(world: &World) -> Vec<String> {
     world.plaid_books().into_iter().map(|entry| entry.description).collect()
 }
 
+/// How often the customer's bank was shown a debit.
+pub fn presented(world: &World) -> usize {
+    world.stack.plaid.presentments(ACCOUNT).len()
+}
+
+/// Debits a method for an invoice.
+pub async fn pay(world: &World, invoice: &str, method: &str) -> Answer {
+    world.pay_by_bank(invoice, json!({ "payment_method_id": method })).await
+}
+
+/// How often each alert was raised.
+pub async fn counts(world: &World) -> Vec<String> {
+    let alerts = world.items("ALERTS_TABLE", "tenant_id", TENANT).await;
+    alerts.iter().map(|alert| alert["count"].as_n().unwrap().clone()).collect()
+}
+
 /// The recovery sweep, so many minutes on.
 pub async fn sweep_after(world: &World, minutes: u64) {
     world.clock.advance(Duration::from_mins(minutes));

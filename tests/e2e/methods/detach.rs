@@ -54,8 +54,26 @@ async fn a_card_that_is_detached_pays_nothing_any_more_here_or_at_stripe() {
     // Done once more, and told by Stripe, it is the same.
     detached(&world, &method).await;
     let event = world.events(&["payment_method.detached"]).pop().unwrap();
-    assert_eq!(world.told(&event).await, "seen");
+    assert_eq!(world.told(&event).await, "done");
     assert_eq!(trail(&world, &method).await, ["add_method", "detach_method"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_was_attached_here_and_detached_is_not_attached_again_by_an_old_answer() {
+    let world = World::new().await;
+    // Made in the browser, for nobody yet.
+    let made = at_stripe(
+        &world,
+        Method::POST,
+        "/v1/setup_intents",
+        &[("confirm", "true"), ("payment_method", "pm_card_visa")],
+    )
+    .await;
+    let card = json!({ "gateway": "stripe", "reference": made["payment_method"], "customer_id": "globex" });
+    let added = world.admin().post("/payment-methods", &card).await.unwrap();
+    assert_eq!(added.status, 201, "{}", added.body);
+    detached(&world, added.body["id"].as_str().unwrap()).await;
+    refused(&world.admin().post("/payment-methods", &card).await.unwrap(), 422, &["reference_invalid"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -123,10 +123,14 @@ async fn a_card_that_is_renewed_is_the_default_again_and_what_waited_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_card_that_is_renewed_after_another_took_its_place_leaves_that_the_default() {
     let (world, method) = with_card().await;
+    let other = world.method("pm_card_mastercard", json!({ "customer_id": "globex" })).await;
+    world.stack.stripe.update_card(&reference(&world, &other).await, 2034);
+    let event = world.events(&["payment_method.automatically_updated"]).pop().unwrap();
+    assert_eq!(world.told(&event).await, "done");
     at(&world, "2030-09-01T15:00:00Z");
     world.daily().await;
-    // Ends in a month that is to come.
-    let other = world.method("pm_card_mastercard", json!({ "customer_id": "globex" })).await;
+    let path = format!("/payment-methods/{other}/default");
+    assert_eq!(world.admin().post(&path, &json!({})).await.unwrap().status, 200);
     world.stack.stripe.update_card(&reference(&world, &method).await, 2034);
     let event = world.events(&["payment_method.automatically_updated"]).pop().unwrap();
     assert_eq!(world.told(&event).await, "done");
