@@ -112,7 +112,7 @@ fn printed_as(groups: &[Group<'_>], layout: &[usize]) -> bool {
 
 /// Digits one by one: nothing ordinary is written so, so that they may begin anywhere.
 fn digit_by_digit(groups: &[Group<'_>]) -> bool {
-    let most = run(groups, 1).min(*LENGTHS.end());
+    let most = run(groups, 1);
     LENGTHS.take_while(|length| *length <= most).any(|length| makes_card(groups, length))
 }
 
@@ -128,10 +128,10 @@ fn evenly(groups: &[Group<'_>]) -> bool {
     !listed && ((size < 6 && makes_card(groups, even)) || (rest.is_some() && makes_card(groups, even + 1)))
 }
 
-/// How many groups of this size stand in a row, separated in the same way.
+/// How many groups of this size stand in a row, separated in the same way; counted only until they are too many.
 fn run(groups: &[Group<'_>], size: usize) -> usize {
     let fits = |place: usize| groups.get(place).is_some_and(|group| group.digits.len() == size);
-    (0..groups.len()).take_while(|place| fits(*place) && (*place == 0 || same_mark(groups, *place))).count()
+    (0..=*LENGTHS.end()).take_while(|place| fits(*place) && (*place == 0 || same_mark(groups, *place))).count()
 }
 
 /// Whether the group is separated from the one before as the second is from the first.

@@ -46,24 +46,24 @@ const UUID_LENGTH: usize = 36;
 fn hide_uuids(chars: &mut [char]) {
     let mut at = 0;
     while at + UUID_LENGTH <= chars.len() {
-        let before = at.checked_sub(1).and_then(|before| chars.get(before));
-        let after = chars.get(at + UUID_LENGTH);
-        let alone = [before, after].iter().all(|c| c.is_none_or(|c| !c.is_alphanumeric()));
-        match chars.get_mut(at..at + UUID_LENGTH) {
-            Some(word) if alone && is_uuid(word) => {
-                word.fill('\0');
-                at += UUID_LENGTH;
-            }
-            _ => at += 1,
+        if chars.get(at..).is_some_and(is_uuid) && is_alone(chars, at) {
+            chars.iter_mut().skip(at).take(UUID_LENGTH).for_each(|c| *c = '\0');
+            at += UUID_LENGTH;
+        } else {
+            at += 1;
         }
     }
 }
 
-fn is_uuid(word: &[char]) -> bool {
+/// Whether what has a UUID's length here is no part of a longer word.
+fn is_alone(chars: &[char], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| chars.get(before));
+    [before, chars.get(at + UUID_LENGTH)].iter().all(|c| c.is_none_or(|c| !c.is_alphanumeric()))
+}
+
+fn is_uuid(text: &[char]) -> bool {
     // The cheapest first: nearly no text goes on.
-    if word.get(8) != Some(&'-') {
-        return false;
-    }
+    let Some(word) = text.get(..UUID_LENGTH).filter(|_| text.get(UUID[0]) == Some(&'-')) else { return false };
     let groups: Vec<&[char]> = word.split(|c| *c == '-').collect();
     let formed = groups.iter().map(|group| group.len()).eq(UUID)
         && groups.iter().all(|group| group.iter().all(char::is_ascii_hexdigit));

@@ -332,6 +332,14 @@ fn grouped(number: &str, sizes: &[usize], separator: &str) -> String {
     groups.join(separator)
 }
 
+#[test]
+fn a_body_full_of_digits_is_read_in_one_go() {
+    // What looks back or ahead without end takes a minute for each.
+    for text in ["1 ".repeat(16_000), "42 ".repeat(16_000), "1234-".repeat(12_000), "de89 3".repeat(10_000)] {
+        assert!(!is_in(&text));
+    }
+}
+
 proptest! {
     #[test]
     fn every_issuers_numbers_are_found_in_every_layout(
@@ -352,9 +360,16 @@ proptest! {
         let six = format!("{before}{}{after}", grouped(&number, &[6], separator));
         // Three full groups of six are three order numbers.
         prop_assert!(number.len() == 18 || is_in(&six), "{six:?}");
-        let printed: &[usize] = match number.len() { 13 => &[4, 3, 3, 3], 14 => &[4, 6, 4], 15 => &[4, 6, 5], 19 => &[6, 13], _ => &[8, 8, 3] };
+        let printed: &[usize] = match number.len() {
+            13 => &[4, 3, 3, 3],
+            14 => &[4, 6, 4],
+            15 => &[4, 6, 5],
+            16 => &[8, 8],
+            19 => &[6, 13],
+            _ => &[4],
+        };
         let text = format!("{before}{}{after}", grouped(&number, printed, separator));
-        prop_assert!(number.len() > 16 && number.len() < 19 || is_in(&text), "{text:?}");
+        prop_assert!(is_in(&text), "{text:?}");
     }
 
     #[test]
