@@ -15,7 +15,7 @@ mod aftermath;
 mod approval;
 mod audit;
 mod bootstraps;
-mod cards;
+mod card_data;
 mod demo;
 mod events;
 mod executor_events;
