@@ -285,6 +285,11 @@ pub const PLAID_KEY_PAUSE: Duration = Duration::from_mins(1);
 /// How long one sweep asks for the events of one tenant.
 pub const SYNC_TIME: Duration = Duration::from_mins(1);
 
+/// How often a secret that is being deleted is written anew: its public token serves once.
+pub const SECRET_WRITES: u32 = 10;
+/// Pause between two of these.
+pub const SECRET_WRITE_PAUSE: Duration = Duration::from_millis(500);
+
 /// So long before its card ends, a method is called expiring.
 pub const EXPIRY_NOTICE: Duration = Duration::from_hours(60 * 24);
 

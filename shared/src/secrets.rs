@@ -244,13 +244,23 @@ impl Secrets {
     ) -> Result<(), SecretError> {
         let name = self.bank_name(tenant, method);
         let text = serde_json::json!({ "access_token": access.access_token.expose_secret() }).to_string();
-        let created = self.client.create_secret().name(&name).secret_string(&text).send().await;
-        let Err(error) = created else { return Ok(()) };
-        if error.code() != Some("ResourceExistsException") {
-            return Err(unwritten(&name, &error));
+        let mut round = 0;
+        loop {
+            round += 1;
+            let created = self.client.create_secret().name(&name).secret_string(&text).send().await;
+            let Err(error) = created else { return Ok(()) };
+            if !matches!(error.code(), Some("ResourceExistsException" | "InvalidRequestException")) {
+                return Err(unwritten(&name, &error));
+            }
+            let put = self.client.put_secret_value().secret_id(&name).secret_string(&text).send().await;
+            let Err(error) = put else { return Ok(()) };
+            // Deleted between the two, or being deleted, which takes Secrets Manager a moment.
+            let is_going = matches!(error.code(), Some("ResourceNotFoundException" | "InvalidRequestException"));
+            if !is_going || round == bounds::SECRET_WRITES {
+                return Err(unwritten(&name, &error));
+            }
+            self.clock.sleep(bounds::SECRET_WRITE_PAUSE).await;
         }
-        let put = self.client.put_secret_value().secret_id(&name).secret_string(text).send().await;
-        put.map(drop).map_err(|error| unwritten(&name, &error))
     }
 
     /// What opens the bank account behind a method at Plaid, as it is kept now; `None`: nothing is.

@@ -16,7 +16,7 @@ mod approval;
 mod audit;
 mod bootstraps;
 mod browser;
-mod cards;
+mod card_data;
 mod demo;
 mod events;
 mod executor_events;

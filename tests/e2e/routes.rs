@@ -5,20 +5,23 @@ use std::collections::BTreeSet;
 use local::template::Template;
 use shared::api::Route;
 
-fn of(function: &str, routes: Vec<Route>) -> impl Iterator<Item = String> {
-    routes.into_iter().map(move |route| format!("{function}: {} {}", route.method, route.path))
-}
-
-#[test]
-fn template_and_routers_have_the_same_routes() {
-    let in_code: BTreeSet<String> = of("pay", pay::routes())
+/// The routes of every function behind the API, by the function's folder.
+pub fn all() -> Vec<(&'static str, Route)> {
+    let of = |function, routes: Vec<Route>| routes.into_iter().map(move |route| (function, route));
+    of("pay", pay::routes())
         .chain(of("invoices", invoices::routes()))
         .chain(of("settings", settings::routes()))
         .chain(of("payment-methods", payment_methods::routes()))
         .chain(of("refund", refund::routes()))
         .chain(of("schedule", schedule::routes()))
         .chain(of("review", review::routes()))
-        .collect();
+        .collect()
+}
+
+#[test]
+fn template_and_routers_have_the_same_routes() {
+    let line = |(function, route): (&str, Route)| format!("{function}: {} {}", route.method, route.path);
+    let in_code: BTreeSet<String> = all().into_iter().map(line).collect();
     let in_template: BTreeSet<String> = Template::bundled()
         .unwrap()
         .routes

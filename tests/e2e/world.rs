@@ -144,6 +144,11 @@ impl World {
         self.user(user).send(Method::POST, "/payments", key, Some(&body)).await.unwrap()
     }
 
+    /// Deletes something in a user's name.
+    pub async fn delete(&self, user: &str, path: &str) -> Answer {
+        self.user(user).send(Method::DELETE, path, None, None).await.unwrap()
+    }
+
     /// Refunds a payment in the admin's name, with `change` over the body.
     pub async fn refund(&self, key: &str, payment: &str, change: Value) -> Answer {
         self.refund_as(ADMIN, key, payment, change).await
@@ -276,7 +281,7 @@ impl World {
     }
 
     /// One attribute of all of the tenant's alerts or agent runs, in the order of that text.
-    async fn texts(&self, table: &str, attribute: &str) -> Vec<String> {
+    pub async fn texts(&self, table: &str, attribute: &str) -> Vec<String> {
         let items = self.items(table, "tenant_id", TENANT).await;
         let mut texts: Vec<String> = items.iter().map(|item| item[attribute].as_s().unwrap().clone()).collect();
         texts.sort_unstable();
@@ -299,13 +304,22 @@ impl World {
         today.checked_add(jiff::Span::new().days(days)).unwrap().to_string()
     }
 
-    /// One run of the executor, as EventBridge starts it; its summary.
+    /// One run of the executor, as EventBridge starts it every few minutes; its summary.
     pub async fn execute(&self) -> Value {
+        self.run("sweep").await
+    }
+
+    /// The run that EventBridge starts once a day.
+    pub async fn daily(&self) -> Value {
+        self.run("daily").await
+    }
+
+    async fn run(&self, run: &str) -> Value {
         let executor = shared::flow::run::Executor::new(self.stack.functions["scheduled-executor"].app.clone());
         let mut context = lambda_http::lambda_runtime::Context::default();
         context.request_id = uuid::Uuid::new_v4().to_string();
         context.deadline = u64::try_from(self.clock.now().plus(Duration::from_mins(15)).millis()).unwrap();
-        let event = lambda_http::lambda_runtime::LambdaEvent::new(json!({ "run": "sweep" }), context);
+        let event = lambda_http::lambda_runtime::LambdaEvent::new(json!({ "run": run }), context);
         scheduled_executor::handle(&executor, None, event).await.unwrap()
     }
 

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
 use shared::api::caller::Caller;
+use shared::api::door::Door;
 use shared::api::form::{Body, Empty};
 use shared::api::idempotency::IdempotencyKey;
 use shared::api::pay_answer::{about, answer};
@@ -25,7 +26,7 @@ use shared::policy::roles::Permission;
 #[must_use]
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::new("POST", "/payments", post(pay)),
+        Route::new("POST", "/payments", post(pay)).behind(Door::Audited),
         Route::new("GET", "/payments", get(list)),
         Route::new("GET", "/payments/{id}", get(read)),
         Route::new("POST", "/payments/{id}/cancel", post(cancel_payment)),

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
 use shared::api::caller::Caller;
+use shared::api::door::Door;
 use shared::api::form::{Body, Empty, Fields, Unreadable};
 use shared::api::idempotency::IdempotencyKey;
 use shared::api::problem::Problem;
@@ -27,7 +28,7 @@ use shared::policy::roles::Permission;
 #[must_use]
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::new("POST", "/refunds", post(refund)),
+        Route::new("POST", "/refunds", post(refund)).behind(Door::Audited),
         Route::new("GET", "/refunds", get(list)),
         Route::new("GET", "/refunds/{id}", get(read)),
         Route::new("POST", "/refunds/{id}/cancel", post(cancel_refund)),

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 use http::StatusCode;
 use shared::api::caller::Caller;
+use shared::api::door::Door;
 use shared::api::form::{Body, Fields};
 use shared::api::idempotency::IdempotencyKey;
 use shared::api::pay_answer::answer;
@@ -24,7 +25,7 @@ use shared::policy::roles::Permission;
 #[must_use]
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::new("POST", "/scheduled-payments", post(schedule)),
+        Route::new("POST", "/scheduled-payments", post(schedule)).behind(Door::Audited),
         Route::new("GET", "/scheduled-payments", get(list)),
         Route::new("GET", "/scheduled-payments/{id}", get(read)),
         Route::new("PATCH", "/scheduled-payments/{id}", patch(change_schedule)),

@@ -9,8 +9,7 @@ use axum::routing::{get, put};
 use http::StatusCode;
 use serde_json::{Value, json};
 use shared::api::caller::Caller;
-use shared::api::card;
-use shared::api::form::{Body, card_data};
+use shared::api::form::Body;
 use shared::api::problem::Problem;
 use shared::api::{Params, Route, page};
 use shared::app::App;
@@ -67,9 +66,6 @@ async fn put_member(
         user.parse().map_err(|error| Refusal::field(Code::InvalidField, "user_id", format!("{error}.")))?;
     if user.is_system() {
         return Err(Refusal::field(Code::InvalidField, "user_id", "Names that begin with system: are ours.").into());
-    }
-    if card::is_in(user.as_str()) {
-        return Err(card_data().into());
     }
     let body = body.map_err(|unreadable| unreadable.0)?;
     let wanted = request::member(body, caller.invocation.tenant(), user, app.clock.now())?;

@@ -15,6 +15,7 @@ use http::{HeaderMap, StatusCode};
 use lambda_http::RequestExt;
 use serde_json::json;
 use shared::api::Route;
+use shared::api::door::Door;
 use shared::api::problem::Problem;
 use shared::app::App;
 use shared::bounds;
@@ -36,9 +37,9 @@ use tracing::Span;
 #[must_use]
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::new("POST", "/webhooks/stripe/{tenant_id}", post(from_stripe)),
-        Route::new("POST", "/webhooks/paypal/{tenant_id}", post(from_paypal)),
-        Route::new("POST", "/webhooks/plaid/{tenant_id}", post(from_plaid)),
+        Route::new("POST", "/webhooks/stripe/{tenant_id}", post(from_stripe)).behind(Door::Open),
+        Route::new("POST", "/webhooks/paypal/{tenant_id}", post(from_paypal)).behind(Door::Open),
+        Route::new("POST", "/webhooks/plaid/{tenant_id}", post(from_plaid)).behind(Door::Open),
     ]
 }
 

@@ -29,10 +29,10 @@ mod shapes;
 mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -57,6 +57,7 @@ pub use self::transfer::TransferStatus;
 pub use crate::simulator::delivery::Delivery;
 use crate::simulator::delivery::Post;
 use crate::simulator::fault::Switches;
+use crate::simulator::file;
 
 /// The simulator. Clones share its state.
 #[derive(Clone, Debug)]
@@ -149,26 +150,18 @@ impl Plaid {
     ///
     /// # Errors
     /// When the file can't be read.
-    pub fn open(clock: Clock, file: &Path) -> io::Result<Self> {
-        let state = match fs::read(file) {
-            Ok(bytes) => serde_json::from_slice(&bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
-            Err(error) => return Err(error),
-        };
-        Ok(Self { file: Some(file.to_owned()), state: Arc::new(Mutex::new(state)), ..Self::new(clock) })
+    pub fn open(clock: Clock, path: &Path) -> io::Result<Self> {
+        let state: State = file::read(path)?;
+        Ok(Self { file: Some(path.to_owned()), state: Arc::new(Mutex::new(state)), ..Self::new(clock) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps what a request changed. A file that can't be written costs the data of the next start, not this request.
+    /// Keeps what a request changed.
     fn save(&self, state: &State) {
-        let Some(file) = &self.file else { return };
-        let written = serde_json::to_vec(state).map_err(io::Error::from).and_then(|bytes| fs::write(file, bytes));
-        if let Err(error) = written {
-            tracing::warn!(%error, "the Plaid simulator could not keep its state");
-        }
+        file::keep(self.file.as_deref(), state, "Plaid");
     }
 
     /// What happens outside of a request.

@@ -1,13 +1,13 @@
 //! Request bodies: parsed field by field, so that everything that is wrong with the form is said at once.
 //!
-//! A card number anywhere is refused alone, before a field is looked at.
+//! Card data anywhere is refused alone, before a field is looked at.
 
 use axum::extract::{FromRequest, Request};
 use jiff::civil::Date;
 use reqwest::Url;
 use serde_json::{Map, Value};
 
-use super::card;
+use super::card_data;
 use super::problem::Problem;
 use crate::bounds;
 use crate::policy::refusal::{Code, Refusal};
@@ -71,8 +71,8 @@ impl Fields {
                 let place = format!("line {}, column {}", error.line(), error.column());
                 Refusal::new(Code::InvalidJson, format!("The body is not JSON: see {place}."))
             })?;
-        if card::has_card(&value) {
-            return Err(card_data());
+        if card_data::is_within(&value) {
+            return Err(card_data::refusal());
         }
         match value {
             Value::Object(members) => Ok(Self::of(members)),
@@ -286,13 +286,4 @@ impl Fields {
         self.refuse_unknown();
         if self.refusals.is_empty() { Ok(()) } else { Err(self.refusals) }
     }
-}
-
-/// The refusal of a request with a card number in it. It says nothing about where.
-#[must_use]
-pub fn card_data() -> Refusal {
-    Refusal::new(
-        Code::CardDataForbidden,
-        "The request holds what looks like a card number. Add cards at the gateway and send its token instead.",
-    )
 }

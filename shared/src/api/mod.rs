@@ -3,7 +3,8 @@
 //! A function's router is made from its list of routes, so that the template can be held against that list.
 
 pub mod caller;
-pub mod card;
+pub mod card_data;
+pub mod door;
 pub mod form;
 pub mod idempotency;
 pub mod pay_answer;
@@ -23,6 +24,7 @@ use lambda_http::RequestExt;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
+use self::door::Door;
 use self::form::Fields;
 use self::problem::Problem;
 use crate::app::App;
@@ -41,19 +43,29 @@ pub struct Route {
     pub path: &'static str,
     /// What answers.
     pub handler: MethodRouter<App>,
+    /// What becomes of a request with card data.
+    pub door: Door,
 }
 
 impl Route {
-    /// A route; the handler must be one for `method`.
+    /// A route; the handler must be one for `method`. Card data is refused.
     #[must_use]
     pub fn new(method: &'static str, path: &'static str, handler: MethodRouter<App>) -> Self {
-        Self { method, path, handler }
+        Self { method, path, handler, door: Door::Guarded }
+    }
+
+    /// With another door.
+    #[must_use]
+    pub fn behind(self, door: Door) -> Self {
+        Self { door, ..self }
     }
 }
 
 /// The router of a function.
 pub fn router(app: App, routes: Vec<Route>) -> Router {
-    let router = routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    let router = routes
+        .into_iter()
+        .fold(Router::new(), |router, route| router.route(route.path, door::before(route.handler, &app, route.door)));
     router
         .fallback(|| async { Problem::from(Refusal::new(Code::NotFound, "There is no such path.")) })
         .method_not_allowed_fallback(|| async {
@@ -126,9 +138,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|_| Refusal::new(Code::InvalidField, "The query can't be read; encode it as a form."))?;
-        if pairs.iter().any(|(name, value)| card::is_in(name) || card::is_in(value)) {
-            return Err(form::card_data().into());
-        }
         Ok(Self(Fields::of(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect())))
     }
 }

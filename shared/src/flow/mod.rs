@@ -24,6 +24,7 @@ pub mod send;
 pub mod settings;
 pub mod settle;
 pub mod sync;
+mod unlabeled;
 
 use std::error::Error as _;
 use std::time::Duration;

@@ -6,7 +6,6 @@
 
 mod aftermath;
 mod method;
-mod unlabeled;
 
 use super::alert::alert;
 use super::recover::recover;

@@ -6,7 +6,7 @@
 use super::recover::{account_keys, look_up, touch};
 use super::send::Sent;
 use super::settle::{Finding, Pace, Source, reread, settle};
-use super::{Invocation, Stop, find_payment, find_refund, permitted};
+use super::{Invocation, Stop, find_payment, find_refund, permitted, unlabeled};
 use crate::app::App;
 use crate::gateway::{Found, Outcome, Trouble};
 use crate::id::UserId;
@@ -204,7 +204,8 @@ async fn said(
     }
 }
 
-/// Whether a refund of the payment at the gateway is in no record yet.
+/// Whether a refund of the payment at the gateway is in no record yet. That holds for as long as the invoice is as it was
+/// read before: whoever claims it changes that too.
 async fn is_unclaimed(
     app: &App,
     invocation: &Invocation,
@@ -217,7 +218,7 @@ async fn is_unclaimed(
     let refunds = keys.refunds(app, &refund.frozen.payment, None, &time).await;
     let refunds = refunds.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
     let is_of_payment = refunds.iter().any(|seen| seen.reference == reference);
-    Ok(is_of_payment && app.store.by_reference(movement.tenant_id(), reference).await?.is_none())
+    Ok(is_of_payment && unlabeled::is_unclaimed(app, &refund.tenant_id, &refund.payment_id, reference).await?)
 }
 
 fn mismatch(reference: &str, movement: Movement<'_>) -> Stop {

@@ -29,8 +29,11 @@ impl Retirement {
         let payment = &after.payment;
         let has_ended = payment.status != before.payment.status
             && matches!(payment.status, PaymentStatus::Failed | PaymentStatus::Returned);
+        // One that was believed never to have been sent has failed before.
+        let is_newly_returned = is_by_bank(payment) && !is_by_bank(&before.payment);
         let status = payment.failure.as_ref().and_then(|failure| class_of(payment, failure)?.method());
-        let (Some(status), Some(id), None, true) = (status, &payment.payment_method_id, &after.refund, has_ended)
+        let (Some(status), Some(id), None, true) =
+            (status, &payment.payment_method_id, &after.refund, has_ended || is_newly_returned)
         else {
             return Ok(None);
         };
@@ -55,6 +58,11 @@ impl Retirement {
         let about = json!({ "payment": payment.id, "return_code": code });
         self.change.write(app, invocation, "retire_method", about, commit);
     }
+}
+
+/// Whether a bank has returned it.
+fn is_by_bank(payment: &Payment) -> bool {
+    payment.failure.as_ref().is_some_and(|failure| failure.returned.is_some())
 }
 
 /// What a failure says of the bank account. Stripe refuses at once what it knows from a return before: that is no

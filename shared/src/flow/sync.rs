@@ -22,7 +22,7 @@ use crate::model::event::Event;
 use crate::model::movement::shard;
 use crate::model::payment::Gateway;
 use crate::policy::failure;
-use crate::secrets::{Keys, PlaidSecret};
+use crate::secrets::{Keys, PlaidSecret, SecretError};
 use crate::store::commit::{Commit, CommitError};
 use crate::store::{Consistency, Cursor, Key, Position};
 
@@ -72,19 +72,20 @@ async fn write(app: &App, invocation: &Invocation, cursor: &Cursor) -> Result<()
     app.store.commit(commit, invocation.deadline).await
 }
 
-/// Applies all that Plaid tells of the tenant's transfers, with a fresh secret should it refuse the one at hand.
+/// Applies all that Plaid tells of the tenant's transfers, with a fresh secret should it refuse the one at hand; the
+/// secret that it was told under.
 ///
 /// # Errors
 /// Whatever kept an event from being applied, or from being heard of: it is asked for again.
-pub async fn sync(app: &App, invocation: &Invocation, secret: &Arc<PlaidSecret>) -> Result<(), Stop> {
+pub async fn sync(app: &App, invocation: &Invocation, secret: &Arc<PlaidSecret>) -> Result<Arc<PlaidSecret>, Stop> {
     match sync_with(app, invocation, secret).await {
         Err(Stop::Gateway(why)) if why == Trouble::KeyRefused.as_str() => {
             let Keys::Plaid(fresh) = app.secrets.keys_anew(invocation.tenant(), Gateway::Plaid).await? else {
                 return Err(Stop::Impossible("keys of another gateway"));
             };
-            sync_with(app, invocation, &fresh).await
+            sync_with(app, invocation, &fresh).await.map(|()| fresh)
         }
-        done => done,
+        done => done.map(|()| Arc::clone(secret)),
     }
 }
 
@@ -209,18 +210,42 @@ fn named(tenant: &TenantId, secret: &PlaidSecret, event: &PlaidEvent) -> Event {
 
 /// Moves the cursor on, never back; `all`: there is nothing left to ask for until tomorrow.
 async fn move_on(app: &App, invocation: &Invocation, secret: &PlaidSecret, after: u64, all: bool) -> Result<(), Stop> {
-    let (tenant, now) = (invocation.tenant(), app.clock.now());
+    let now = app.clock.now();
+    rewrite(app, invocation, |cursor| {
+        let Some(position) = cursor.accounts.get_mut(&secret.client_id) else { return false };
+        position.after = position.after.max(after);
+        cursor.next_check_at = if all { tomorrow(cursor, now) } else { Some(now.plus(bounds::FIRST_CHECK)) };
+        cursor.synced_at = if all { now } else { cursor.synced_at };
+        true
+    })
+    .await
+}
+
+/// Nothing can be asked for with the secret as it is: that is looked at again tomorrow.
+async fn put_off(app: &App, invocation: &Invocation) -> Result<(), Stop> {
+    let now = app.clock.now();
+    rewrite(app, invocation, |cursor| {
+        cursor.next_check_at = tomorrow(cursor, now);
+        true
+    })
+    .await
+}
+
+/// When to ask next where nothing is left to ask for; `None`: nothing can come back any more.
+fn tomorrow(cursor: &Cursor, now: Time) -> Option<Time> {
+    let is_watched = cursor.accounts.values().any(|position| now < position.watch_until);
+    is_watched.then(|| now.plus(bounds::DAILY))
+}
+
+/// Changes the cursor as it is now, unless `change` says that there is nothing to change.
+async fn rewrite(app: &App, invocation: &Invocation, change: impl Fn(&mut Cursor) -> bool) -> Result<(), Stop> {
+    let tenant = invocation.tenant();
     for round in 1..=bounds::DECISIONS {
         let Some(mut cursor) = app.store.get::<Cursor>(&Key::cursor(tenant)).await? else { return Ok(()) };
-        let Some(position) = cursor.accounts.get_mut(&secret.client_id) else { return Ok(()) };
-        position.after = position.after.max(after);
-        let is_watched = cursor.accounts.values().any(|position| now < position.watch_until);
-        cursor.next_check_at = match all {
-            true => is_watched.then(|| now.plus(bounds::DAILY)),
-            false => Some(now.plus(bounds::FIRST_CHECK)),
-        };
+        if !change(&mut cursor) {
+            return Ok(());
+        }
         cursor.sync_shard = cursor.next_check_at.map(|_| shard(tenant));
-        cursor.synced_at = if all { now } else { cursor.synced_at };
         cursor.revision += 1;
         match write(app, invocation, &cursor).await {
             Ok(()) => return Ok(()),
@@ -308,30 +333,43 @@ async fn sync_tenant(app: &App, tenant: &TenantId, request_id: &str, deadline: T
     let deadline = deadline.min(started_at.plus(bounds::SYNC_TIME));
     let invocation = Invocation { actor, started_at, deadline };
     let done = match app.secrets.keys(tenant, Gateway::Plaid).await {
-        Ok(Keys::Plaid(secret)) => sync(app, &invocation, &secret).await.map(|()| secret.client_id.clone()),
+        Ok(Keys::Plaid(secret)) => sync(app, &invocation, &secret).await.map(Some),
         Ok(_) => Err(Stop::Impossible("keys of another gateway")),
+        Err(SecretError::Missing(_)) => Ok(None),
         Err(error) => Err(error.into()),
     };
     let Some(cursor) = app.store.get::<Cursor>(&Key::cursor(tenant)).await? else { return done.map(drop) };
-    let now = app.clock.now();
-    match &done {
-        // It is tried again; when that goes on beyond the day after the last time, somebody must know.
-        Err(stop) if now.since(cursor.synced_at) >= bounds::DAILY + bounds::EVENT_EARLY => {
-            let message = format!("Plaid's events have not been applied since {}: {}.", cursor.synced_at, stop.chain());
-            call(app, &invocation, AlertKind::EventNotApplied, message).await?;
-        }
-        Ok(account) => {
-            let is_missed = |(other, position): &(&String, &Position)| *other != account && now < position.watch_until;
-            if let Some((other, _)) = cursor.accounts.iter().find(is_missed) {
-                let message = format!(
-                    "Payments over Plaid's client {other} may still come back, and its events can't be asked for: the secret names {account}."
-                );
-                call(app, &invocation, AlertKind::AccountChanged, message).await?;
+    match done {
+        Ok(asked) => missed(app, &invocation, &cursor, asked.as_ref().map(|secret| secret.client_id.as_str())).await,
+        Err(stop) => {
+            // It is tried again; when that goes on beyond the day after the last time, somebody must know.
+            if app.clock.now().since(cursor.synced_at) >= bounds::DAILY + bounds::EVENT_EARLY {
+                let message =
+                    format!("Plaid's events have not been applied since {}: {}.", cursor.synced_at, stop.chain());
+                call(app, &invocation, AlertKind::EventNotApplied, message).await?;
             }
+            Err(stop)
         }
-        Err(_) => {}
     }
-    done.map(drop)
+}
+
+/// Calls a person where payments may still come back over another client than was `asked`, the secret's; `None`: it is
+/// gone.
+async fn missed(app: &App, invocation: &Invocation, cursor: &Cursor, asked: Option<&str>) -> Result<(), Stop> {
+    let now = app.clock.now();
+    let is_missed = |(other, position): &(&String, &Position)| asked != Some(other) && now < position.watch_until;
+    if let Some((other, _)) = cursor.accounts.iter().find(is_missed) {
+        let secret = asked.map_or_else(|| "is gone".to_owned(), |account| format!("names {account}"));
+        let message = format!(
+            "Payments over Plaid's client {other} may still come back, and its events can't be asked for: the secret {secret}."
+        );
+        call(app, invocation, AlertKind::AccountChanged, message).await?;
+    }
+    match asked {
+        Some(account) if cursor.accounts.contains_key(account) => Ok(()),
+        // Nothing was ever paid over this account.
+        _ => put_off(app, invocation).await,
+    }
 }
 
 /// Calls a person about the tenant's events.

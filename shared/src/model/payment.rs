@@ -105,6 +105,12 @@ impl Failure {
     pub const fn new(code: FailureCode, gateway_code: Option<String>) -> Self {
         Self { code, gateway_code, returned: None }
     }
+
+    /// Whether it was concluded from there being nothing at the gateway.
+    #[must_use]
+    pub fn is_from_absence(&self) -> bool {
+        matches!(self.code, FailureCode::GatewayUnavailable | FailureCode::NotExecuted)
+    }
 }
 
 names! {

@@ -1,10 +1,12 @@
 //! Bank payments over the same flows: debits and transfers by Stripe, debits and credits by Plaid.
 
 mod bank_days;
-mod plaid;
+pub mod plaid;
+mod plaid_clients;
 mod plaid_credits;
 mod plaid_debits;
 mod plaid_methods;
+mod plaid_presentments;
 mod plaid_refunds;
 mod plaid_returns;
 mod plaid_signatures;

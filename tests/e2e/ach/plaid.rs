@@ -107,6 +107,15 @@ pub async fn method_status(world: &World, method: &str) -> String {
     item(world, "PAYMENT_METHODS_TABLE", "method_id", method).await.unwrap()["status"].as_s().unwrap().clone()
 }
 
+/// The secret of a method, as it is.
+pub async fn secret_of(world: &World, method: &str) -> Option<Value> {
+    let asked =
+        world.stack.http.post(&world.stack.urls.secrets).header("x-amz-target", "secretsmanager.GetSecretValue");
+    let asked = asked.body(json!({ "SecretId": format!("passerelle/{TENANT}/plaid/{method}") }).to_string());
+    let answer: Value = asked.send().await.unwrap().json().await.unwrap();
+    answer["SecretString"].as_str().map(|text| serde_json::from_str(text).unwrap())
+}
+
 /// How far Plaid's events are read; `None`: nobody asks for them.
 pub async fn cursor(world: &World) -> Option<u64> {
     cursor_of(world, CLIENT).await
@@ -136,6 +145,22 @@ pub fn only(world: &World) -> Entry {
 /// What customers read of their debits, oldest first.
 pub fn descriptions(world: &World) -> Vec<String> {
     world.plaid_books().into_iter().map(|entry| entry.description).collect()
+}
+
+/// How often the customer's bank was shown a debit.
+pub fn presented(world: &World) -> usize {
+    world.stack.plaid.presentments(ACCOUNT).len()
+}
+
+/// Debits a method for an invoice.
+pub async fn pay(world: &World, invoice: &str, method: &str) -> Answer {
+    world.pay_by_bank(invoice, json!({ "payment_method_id": method })).await
+}
+
+/// How often each alert was raised.
+pub async fn counts(world: &World) -> Vec<String> {
+    let alerts = world.items("ALERTS_TABLE", "tenant_id", TENANT).await;
+    alerts.iter().map(|alert| alert["count"].as_n().unwrap().clone()).collect()
 }
 
 /// The recovery sweep, so many minutes on.

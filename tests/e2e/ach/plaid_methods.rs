@@ -5,10 +5,10 @@ use std::time::Duration;
 use local::client::Answer;
 use local::plaid::Account;
 use local::plaid::fault::{Fault, Kind};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::CLIENT;
-use super::plaid::{ACCOUNT, asked, debtor, method_status, moved, send_back};
+use super::plaid::{ACCOUNT, asked, debtor, method_status, moved, secret_of, send_back};
 use crate::world::{TENANT, World, refused};
 
 const EXCHANGE: &str = "/item/public_token/exchange";
@@ -16,15 +16,6 @@ const EXCHANGE: &str = "/item/public_token/exchange";
 async fn add(world: &World, token: &str) -> Answer {
     let body = json!({ "gateway": "plaid", "reference": token, "customer_id": "globex" });
     world.admin().post("/payment-methods", &body).await.unwrap()
-}
-
-/// The secret of a method, as it is.
-async fn secret(world: &World, method: &str) -> Option<Value> {
-    let asked =
-        world.stack.http.post(&world.stack.urls.secrets).header("x-amz-target", "secretsmanager.GetSecretValue");
-    let asked = asked.body(json!({ "SecretId": format!("passerelle/{TENANT}/plaid/{method}") }).to_string());
-    let answer: Value = asked.send().await.unwrap().json().await.unwrap();
-    answer["SecretString"].as_str().map(|text| serde_json::from_str(text).unwrap())
 }
 
 /// Everything that is in any table.
@@ -60,7 +51,7 @@ async fn a_public_token_is_exchanged_once_and_its_access_token_is_in_one_secret_
         assert_eq!(added.body[name], value, "{name}");
     }
     let method = added.body["id"].as_str().unwrap();
-    assert_eq!(secret(&world, method).await, Some(json!({ "access_token": tokens.access_token })));
+    assert_eq!(secret_of(&world, method).await, Some(json!({ "access_token": tokens.access_token })));
     assert_eq!(asked(&world, EXCHANGE).len(), 1);
 
     let invoice = world.receivable(json!({})).await;
@@ -125,7 +116,7 @@ async fn a_token_that_is_used_twice_adds_one_method() {
     let first = add(&world, &tokens.public_token).await;
     refused(&add(&world, &tokens.public_token).await, 422, &["reference_invalid"]);
     let method = first.body["id"].as_str().unwrap();
-    assert_eq!(secret(&world, method).await, Some(json!({ "access_token": tokens.access_token })));
+    assert_eq!(secret_of(&world, method).await, Some(json!({ "access_token": tokens.access_token })));
     assert_eq!(world.listed(TENANT, "/payment-methods?customer_id=globex", 100).await.len(), 1);
 }
 
@@ -139,7 +130,7 @@ async fn an_account_that_is_linked_again_is_the_same_method_with_a_new_secret_an
     let tokens = world.stack.plaid.add_item(CLIENT, vec![Account::checking(ACCOUNT, 1_000_000)]).unwrap();
     let again = add(&world, &tokens.public_token).await;
     assert_eq!((again.status, &again.body["id"], &again.body["status"]), (201, &json!(method), &json!("active")));
-    assert_eq!(secret(&world, &method).await, Some(json!({ "access_token": tokens.access_token })));
+    assert_eq!(secret_of(&world, &method).await, Some(json!({ "access_token": tokens.access_token })));
 
     // A sandbox that still has the first token goes on; the next one takes the new.
     world.clock.advance(Duration::from_mins(6));

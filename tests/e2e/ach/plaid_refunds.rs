@@ -225,3 +225,57 @@ async fn a_refund_of_what_comes_back_meanwhile_ends_with_it() {
     assert_eq!(world.payment(&debit.payment).await["status"], json!("returned"));
     assert!(world.alerts().await.contains(&"returned_after_refund".to_owned()), "{:?}", world.alerts().await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_has_not_heard_its_id_when_its_debit_comes_back_is_told_by_its_amount_and_time() {
+    for beside in [false, true] {
+        let (world, _) = debtor().await;
+        let debit = settled(&world).await;
+        world.stack.plaid.add_fault(Fault::transfer_refund(Kind::ReplyLost).times(3));
+        let answer = world.refund("r", &debit.payment, json!({ "amount": 20_000 })).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        world.stack.plaid.clear_faults();
+        if beside {
+            world.refund_at_plaid(&debit.transfer, "200.00").await;
+        }
+        assert!(world.stack.plaid.return_transfer(&debit.transfer, "R01"));
+        assert_eq!(world.plaid_tells().await.status, 500, "a send may be open");
+        assert_eq!(world.payment(&debit.payment).await["status"], json!("returned"));
+        sweep_after(&world, 3).await;
+        world.plaid_told().await;
+        let canceled = ("canceled".to_owned(), 20_000);
+        assert_eq!(listed(&world, &debit.payment).await, vec![canceled; if beside { 2 } else { 1 }]);
+        assert_eq!(status(&world, answer.body["id"].as_str().unwrap()).await, json!("canceled"));
+        let last = u64::try_from(world.stack.plaid.events(CLIENT).len()).unwrap();
+        assert_eq!(super::plaid::cursor(&world).await, Some(last), "nothing holds it");
+        let sent = asked(&world, REFUND).into_iter().filter(|(_, body)| body["idempotency_key"] == answer.body["id"]);
+        assert_eq!(sent.count(), 3, "what came back is not given back once more");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_refunds_of_one_amount_are_never_given_the_same_id_by_people() {
+    let (world, _) = debtor().await;
+    let debit = settled(&world).await;
+    let mut paths = Vec::new();
+    for (key, kind) in [("r1", Kind::NothingReached), ("r2", Kind::ReplyLost)] {
+        world.stack.plaid.add_fault(Fault::transfer_refund(kind).times(3));
+        let answer = world.refund(key, &debit.payment, json!({ "amount": 10_000 })).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        paths.push(format!("/refunds/{}/resolve", answer.body["id"].as_str().unwrap()));
+    }
+    let theirs = refunds(&world).remove(0).id;
+    assert!(world.stack.plaid.finish_refund(&theirs, true));
+    world.clock.advance(Duration::from_hours(49));
+    let said = json!({ "outcome": "executed", "gateway_reference": theirs, "note": "It is in the dashboard." });
+    let admin = world.admin();
+    let (one, other) = tokio::join!(admin.post(&paths[0], &said), admin.post(&paths[1], &said));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    let taken = [one.status, other.status].iter().filter(|status| **status == 200).count();
+    assert_eq!(taken, 1, "{} {}", one.body, other.body);
+    let left = if one.status == 200 { &paths[1] } else { &paths[0] };
+    refused(&world.admin().post(left, &said).await.unwrap(), 422, &["payment_mismatch"]);
+    let word = json!({ "outcome": "not_executed", "note": "There is only one." });
+    assert_eq!(world.admin().post(left, &word).await.unwrap().status, 200);
+    assert_eq!(world.payment(&debit.payment).await["refundable"], json!(40_000));
+}

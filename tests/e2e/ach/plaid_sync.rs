@@ -7,8 +7,8 @@ use local::plaid::{Account, TransferStatus};
 use serde_json::{Value, json};
 
 use super::plaid::{
-    ACCOUNT, AUTHORIZE, CREATE, Moved, SYNC, asked, both, cursor, cursor_of, debited, debtor, later, linked, moved,
-    send_back, settled, standing, sweep_after,
+    ACCOUNT, AUTHORIZE, CREATE, Moved, SYNC, asked, both, counts, cursor, debited, debtor, later, linked, moved,
+    send_back, settled, standing,
 };
 use super::{CLIENT, SECRET};
 use crate::schedules::days;
@@ -30,12 +30,6 @@ fn page(world: &World, ids: &[usize]) -> Fault {
     let told: Vec<&Value> = ids.iter().map(|id| &events[id - 1]).collect();
     let body = json!({ "transfer_events": told, "has_more": false, "request_id": "r" });
     Fault::event_sync(Kind::Status(200, body))
-}
-
-/// How often each alert was raised.
-async fn counts(world: &World) -> Vec<String> {
-    let alerts = world.items("ALERTS_TABLE", "tenant_id", TENANT).await;
-    alerts.iter().map(|alert| alert["count"].as_n().unwrap().clone()).collect()
 }
 
 /// A transfer that somebody else makes with the tenant's client; Plaid's id of it.
@@ -307,46 +301,6 @@ async fn nothing_is_asked_any_more_90_days_after_the_last_payment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_account_in_the_secret_is_asked_from_its_own_first_event() {
-    let (world, _) = debtor().await;
-    let debit = debited(&world).await;
-    world.plaid_told().await;
-    world.stack.plaid.add_client("client_new", SECRET);
-    world.stack.secrets.put("passerelle/acme/plaid", &json!({ "client_id": "client_new", "secret": SECRET })).unwrap();
-    world.clock.advance(Duration::from_mins(6));
-    assert!(world.stack.plaid.post(&debit.transfer) && world.stack.plaid.settle(&debit.transfer));
-    let before = asked(&world, SYNC).len();
-    world.plaid_told().await;
-    assert_eq!(asked(&world, SYNC).len(), before, "nothing was paid over the new account");
-    assert_eq!(standing(&world, &debit).await, both("processing", "paying"));
-    world.clock.advance(days(1));
-    world.sweep().await;
-    assert_eq!(world.alerts().await, ["account_changed"]);
-
-    // The old account's bank account is of no use at the new one.
-    let other = world.receivable(json!({})).await;
-    crate::world::refused(&world.pay_by_bank(&other, json!({})).await, 422, &["payment_method_mismatch"]);
-    let tokens = world.stack.plaid.add_item("client_new", vec![Account::checking("acc_new", 1_000_000)]).unwrap();
-    let of = json!({ "gateway": "plaid", "customer_id": "globex", "default": true });
-    world.method(&tokens.public_token, of).await;
-    let (payment, transfer) = world.under_way(&other).await;
-    later(&world);
-    assert!(world.stack.plaid.post(&transfer) && world.stack.plaid.settle(&transfer));
-    world.plaid_told().await;
-    assert_eq!(cursor_of(&world, "client_new").await, Some(3));
-    assert_eq!(standing(&world, &Moved { invoice: other, payment, transfer }).await, both("paid", "paid"));
-    let heard = cursor(&world).await.unwrap();
-
-    // With the old secret back, its payment is found out about, and its events are asked for from where they stood.
-    world.stack.secrets.put("passerelle/acme/plaid", &json!({ "client_id": CLIENT, "secret": SECRET })).unwrap();
-    world.clock.advance(Duration::from_mins(6));
-    sweep_after(&world, 24 * 60).await;
-    assert_eq!(standing(&world, &debit).await, both("paid", "paid"));
-    world.plaid_told().await;
-    assert!(cursor(&world).await.unwrap() > heard);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn more_events_than_a_page_holds_are_all_heard_of() {
     let (world, _) = debtor().await;
     let debit = debited(&world).await;
@@ -367,20 +321,6 @@ async fn more_events_than_a_page_holds_are_all_heard_of() {
     assert_eq!(standing(&world, &debit).await, both("paid", "paid"));
     assert_eq!(cursor(&world).await, Some(last_event(&world)));
     assert!(world.alerts().await.is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_secret_that_was_rotated_is_read_anew_at_once() {
-    let (world, _) = debtor().await;
-    let debit = debited(&world).await;
-    world.plaid_told().await;
-    world.stack.plaid.add_client(CLIENT, "secret_CANARY_plaid_new");
-    let secret = json!({ "client_id": CLIENT, "secret": "secret_CANARY_plaid_new" });
-    world.stack.secrets.put("passerelle/acme/plaid", &secret).unwrap();
-    world.clock.advance(Duration::from_secs(31));
-    assert!(world.stack.plaid.post(&debit.transfer) && world.stack.plaid.settle(&debit.transfer));
-    world.plaid_told().await;
-    assert_eq!(standing(&world, &debit).await, both("paid", "paid"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,7 +28,7 @@ pub const WEBHOOK: &str = "WH-CANARY-ACME";
 
 impl World {
     /// The world with a PayPal account of the tenant's.
-    async fn with_paypal() -> Self {
+    pub async fn with_paypal() -> Self {
         let world = Self::new().await;
         world.paypal_account().await;
         world
@@ -117,7 +117,7 @@ impl World {
     }
 
     /// Adds a method of a customer's at PayPal, by default theirs; its id.
-    async fn paypal_method(&self, reference: &str) -> String {
+    pub async fn paypal_method(&self, reference: &str) -> String {
         let method = json!({ "gateway": "paypal", "reference": reference, "customer_id": "globex", "default": true });
         let added = self.admin().post("/payment-methods", &method).await.unwrap();
         assert_eq!(added.status, 201, "{}", added.body);

@@ -1,54 +1,16 @@
 //! Events reach their webhooks, signed as PayPal signs, again where they must, and only as the test wants them.
 
-use std::sync::{Arc, Mutex};
-
-use axum::Router;
 use axum::body::Bytes;
 use data_encoding::{BASE64, BASE64_MIME_PERMISSIVE};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::aws_lc_rs::RSA_PKCS1_2048_8192_SHA256;
 
 use super::*;
 use crate::paypal::Delivery;
+use crate::simulator::endpoint::Endpoint;
 
 const WEBHOOK: &str = "8PT597110X687430LKGECATA";
-
-type Arrived = Vec<(HeaderMap, Bytes)>;
-
-/// A server that fails the first so many requests.
-struct Endpoint {
-    url: String,
-    arrived: Arc<Mutex<Arrived>>,
-}
-
-impl Endpoint {
-    async fn start(failures: usize) -> Self {
-        let arrived = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&arrived);
-        let router = Router::new().fallback(async move |headers: HeaderMap, body: Bytes| {
-            let mut seen = seen.lock().unwrap();
-            seen.push((headers, body));
-            if seen.len() <= failures { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/webhooks/paypal", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, arrived }
-    }
-
-    /// Waits until so much has arrived, and a little longer, that what is too much shows.
-    async fn arrived(&self, count: usize) -> Arrived {
-        let enough = async {
-            while self.arrived.lock().unwrap().len() < count {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), enough).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        self.arrived.lock().unwrap().clone()
-    }
-}
 
 fn ids(arrived: &[(HeaderMap, Bytes)]) -> Vec<String> {
     let id = |body: &Bytes| serde_json::from_slice::<Value>(body).unwrap()["id"].as_str().unwrap().to_owned();

@@ -1,6 +1,6 @@
 //! What becomes of a payment after it was paid: refunds, disputes, reversed transfers, as the gateway shows them.
 
-use super::{Arrival, Received, SEND_OPEN, last, mark, step, unlabeled};
+use super::{Arrival, Received, SEND_OPEN, last, mark, step};
 use crate::app::App;
 use crate::clock::Time;
 use crate::flow::alert::{Execution, alert, run};
@@ -8,7 +8,7 @@ use crate::flow::record::{Told, record};
 use crate::flow::retirement::Retirement;
 use crate::flow::send::{Sent, is_ours};
 use crate::flow::settle::{Finding, Source, applied, check_when_final};
-use crate::flow::{Invocation, Stop};
+use crate::flow::{Invocation, Stop, unlabeled};
 use crate::gateway::{Outcome, Refunded, SeenRefund, stripe};
 use crate::id::{PaymentId, RefundId, TenantId, UserId};
 use crate::model::alert::{Alert, AlertKind, RunAction};

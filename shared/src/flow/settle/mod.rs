@@ -132,7 +132,7 @@ pub async fn settle(
                 }
                 case = reread(app, case.movement()).await?;
                 // A person's word rests on the look-up before it, and contradicts nobody who has found out more since.
-                if finding.by_person() && !is_as_looked_up(case.movement(), looked_up.movement()) {
+                if finding.by_person() && !is_as_looked_up(&case, &looked_up) {
                     return Ok(case);
                 }
             }
@@ -148,8 +148,12 @@ pub async fn settle(
     if finding.event().is_some() { Err(Stop::Busy) } else { Ok(case) }
 }
 
-fn is_as_looked_up(now: Movement<'_>, then: Movement<'_>) -> bool {
-    now.status() == then.status()
+/// Whether it stands as it did. What a person names was in no other record of the invoice either.
+fn is_as_looked_up(now: &Case, then: &Case) -> bool {
+    let is_named_alone = now.invoice.version == then.invoice.version;
+    let (now, then) = (now.movement(), then.movement());
+    is_named_alone
+        && now.status() == then.status()
         && now.reference() == then.reference()
         && now.progress().send_until == then.progress().send_until
 }

@@ -23,8 +23,12 @@ pub(super) fn create(reply: &Reply) -> Answer {
             answer.outcome = outcome;
             answer
         }
-        // A debit for which there is no consent any more stays unconfirmed: nobody confirms it but the request that made
-        // it, whose answer this is. Stripe has a code for consent that is void, and none for consent that is missing.
+        // A debit for which there is no consent any more stays unconfirmed, and nobody can confirm it after this: that
+        // takes the tenant's key and a request of its own, which we never make, or its client secret, which is handed
+        // out for nothing but `requires_action`. The request that made it was answered with this, and is answered so
+        // under the payment's id for as long as Stripe keeps that. (One that a look-up shows may be in the middle of
+        // such a request, so that recovery cancels it first.) Stripe has a code for consent that is void, and none for
+        // consent that is missing.
         (400, Some(intent)) if is_unconfirmed_debit(intent) => {
             let mut answer = self::intent(intent);
             let gateway_code = error.code.clone().or_else(|| Some(NO_MANDATE.to_owned()));

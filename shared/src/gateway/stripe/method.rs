@@ -89,8 +89,9 @@ impl Stripe {
     ) -> Result<KnownMethod, MethodError> {
         let path = format!("/v1/payment_methods/{}/attach", segment(method));
         let form = [("customer", customer.to_owned())];
-        // The method is attached once; a lost answer is asked for again under the same key.
-        let key = format!("attach-{method}-{customer}");
+        // A key of its own: the answer to another would still say that a method is attached which was let go since. Where
+        // the answer is lost, the method is found attached.
+        let key = uuid::Uuid::new_v4().to_string();
         let reply = self.post_once(secret, timeout, &path, &form, &key).await?;
         known(object(&reply, method)?).map(|method| KnownMethod { attached_here: true, ..method })
     }

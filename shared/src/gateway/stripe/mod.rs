@@ -167,20 +167,30 @@ impl Stripe {
         }
         // Else Stripe takes the one that it knows of the method.
         form.extend(frozen.mandate.clone().filter(|_| is_debit(payment)).map(|mandate| ("mandate", mandate)));
-        let key = Some(payment.id.as_str());
-        let request = Request {
-            verb: Verb::POST,
-            path: "/v1/payment_intents",
-            query: &[],
-            form: &form,
-            key,
-            version: &frozen.api_version,
-            timeout,
-        };
-        match self.send_request(secret, &request).await {
+        match self.create(secret, Movement::Payment(payment), &form, timeout).await {
             Ok(reply) => classify::create(&reply),
             Err(trouble) => Answer::of_trouble(trouble),
         }
+    }
+
+    /// Creates what a movement is at Stripe, under our id as idempotency key.
+    async fn create(
+        &self,
+        secret: &StripeSecret,
+        movement: Movement<'_>,
+        form: &[(&str, String)],
+        timeout: Duration,
+    ) -> Result<Reply, Trouble> {
+        let request = Request {
+            verb: Verb::POST,
+            path: &Self::path(movement),
+            query: &[],
+            form,
+            key: Some(movement.id()),
+            version: Self::version(movement),
+            timeout,
+        };
+        self.send_request(secret, &request).await
     }
 
     async fn find_payment(

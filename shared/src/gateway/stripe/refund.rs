@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use http::Method as Verb;
-
 use super::object::Refund as RefundObject;
-use super::transport::Request;
 use super::{Stripe, amount, classify, transfer};
 use crate::gateway::{Answer, Found, Outcome, SeenRefund, Trouble};
+use crate::model::movement::Movement;
 use crate::model::refund::{Reason, Refund};
 use crate::secrets::StripeSecret;
 
@@ -35,16 +33,7 @@ impl Stripe {
         if refund.frozen.reverse_transfer {
             form.push(("reverse_transfer", "true".to_owned()));
         }
-        let request = Request {
-            verb: Verb::POST,
-            path: "/v1/refunds",
-            query: &[],
-            form: &form,
-            key: Some(refund.id.as_str()),
-            version: &refund.frozen.api_version,
-            timeout,
-        };
-        match self.send_request(secret, &request).await {
+        match self.create(secret, Movement::Refund(refund), &form, timeout).await {
             Ok(reply) => classify::create_refund(&reply),
             Err(trouble) => Answer::of_trouble(trouble),
         }

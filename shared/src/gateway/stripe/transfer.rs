@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use http::Method as Verb;
-
 use super::object::{Balance, Reversal, Transfer};
-use super::transport::{Request, segment};
+use super::transport::segment;
 use super::{API_VERSION, Stripe, amount, classify};
 use crate::clock::Time;
 use crate::gateway::{Answer, Found, Outcome, SeenRefund, Trouble};
+use crate::model::movement::Movement;
 use crate::model::payment::Payment;
 use crate::model::refund::Refund;
 use crate::money::Currency;
@@ -60,16 +59,7 @@ impl Stripe {
             ("metadata[invoice_id]", payment.invoice_id.to_string()),
             ("metadata[payment_id]", payment.id.to_string()),
         ];
-        let request = Request {
-            verb: Verb::POST,
-            path: PATH,
-            query: &[],
-            form: &form,
-            key: Some(payment.id.as_str()),
-            version: &payment.frozen.api_version,
-            timeout,
-        };
-        match self.send_request(secret, &request).await {
+        match self.create(secret, Movement::Payment(payment), &form, timeout).await {
             Ok(reply) => classify::create_transfer(&reply),
             Err(trouble) => Answer::of_trouble(trouble),
         }
@@ -107,16 +97,7 @@ impl Stripe {
             ("metadata[payment_id]", refund.payment_id.to_string()),
             ("metadata[refund_id]", refund.id.to_string()),
         ];
-        let request = Request {
-            verb: Verb::POST,
-            path: &reversals_of(&refund.frozen.payment),
-            query: &[],
-            form: &form,
-            key: Some(refund.id.as_str()),
-            version: &refund.frozen.api_version,
-            timeout,
-        };
-        match self.send_request(secret, &request).await {
+        match self.create(secret, Movement::Refund(refund), &form, timeout).await {
             Ok(reply) => classify::create_reversal(&reply),
             Err(trouble) => Answer::of_trouble(trouble),
         }

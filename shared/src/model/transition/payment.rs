@@ -47,7 +47,7 @@ pub(super) fn apply(
 ) -> Option<Change> {
     let status = self::next(case.payment.status, report);
     if status == case.payment.status {
-        return None;
+        return presented_after_all(case, failure, reference, at);
     }
     let mut change = Change::of(case);
     let payment = &mut change.case.payment;
@@ -84,6 +84,22 @@ pub(super) fn apply(
         }
         _ => {}
     }
+    Some(change)
+}
+
+/// A payment was believed never to have been sent, and its bank has returned it. It counts as the presentment that it
+/// was; its invoice has been free since, or was paid by another, and stays so.
+fn presented_after_all(case: &Case, failure: Option<&Failure>, reference: Option<&str>, at: Time) -> Option<Change> {
+    let believed_unsent = case.payment.failure.as_ref().is_some_and(Failure::is_from_absence);
+    let failure = failure.filter(|failure| believed_unsent && failure.returned.is_some())?;
+    let mut change = Change::of(case);
+    let Case { payment, invoice, .. } = &mut change.case;
+    payment.failure = Some(failure.clone());
+    if let Some(reference) = reference {
+        payment.learn_reference(reference);
+    }
+    presentment::present(invoice, payment, at);
+    presentment::ended(invoice, payment, Some(failure));
     Some(change)
 }
 

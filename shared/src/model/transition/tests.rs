@@ -1,9 +1,10 @@
 use super::payment::{after, next};
 use super::*;
-use crate::id::{PaymentId, RefundId, TenantId, UserId};
+use crate::id::{MethodId, PaymentId, RefundId, TenantId, UserId};
 use crate::model::invoice::{Draft, InvoiceStatus, Kind};
-use crate::model::payment::{Disputes, Frozen, Gateway, PaymentMethod, Refunds};
+use crate::model::payment::{Disputes, FailureCode, Frozen, Gateway, PaymentMethod, Refunds};
 use crate::model::refund::FrozenRefund;
+use crate::model::return_code;
 use crate::money::Money;
 use proptest::prelude::*;
 
@@ -236,6 +237,40 @@ fn a_dispute_on_a_bank_payment_is_its_return_and_frees_the_invoice() {
     assert_eq!(desk.states(), (InvoiceStatus::Approved, vec![PaymentStatus::Failed, PaymentStatus::Returned]));
     assert_eq!((desk.invoice.current.clone(), desk.invoice.disputed), (None, false));
     assert_eq!(desk.alerts, [AlertKind::Returned]);
+}
+
+#[test]
+fn a_debit_believed_never_sent_that_its_bank_returned_was_presented_and_leaves_the_invoice_as_it_is() {
+    for (code, barred) in [("R01", false), ("R10", true)] {
+        let mut desk = Desk::new(PaymentMethod::Ach);
+        let method = MethodId::of(&desk.invoice.tenant_id, "stripe", "pm_1");
+        desk.payments[0].payment_method_id = Some(method.clone());
+        desk.payments[0].failure = Some(Failure::new(FailureCode::GatewayUnavailable, None));
+        desk.report(1, Report::Succeeded);
+        let returned = return_code::failure(code, Some(code.to_owned()));
+        let told = |desk: &Desk| {
+            apply(&desk.case(0, None), Report::Declined, Some(&returned), &Next::Nothing, Some("tr_1"), now())
+        };
+        let change = told(&desk);
+        assert!(change.is_some(), "{code}");
+        desk.apply(0, None, change);
+        assert_eq!(desk.states(), (InvoiceStatus::Paid, vec![PaymentStatus::Failed, PaymentStatus::Paid]));
+        assert_eq!(desk.invoice.current.as_ref(), Some(&desk.payments[1].id));
+        assert_eq!(desk.payments[0].failure.as_ref(), Some(&returned));
+        assert_eq!(desk.payments[0].reference(), Some("tr_1"));
+        let count = &desk.invoice.presentments[&method];
+        assert_eq!((count.made, count.barred), (1, barred), "{code}");
+        assert!(told(&desk).is_none(), "it is known");
+    }
+}
+
+#[test]
+fn what_stripe_refused_at_once_was_not_presented_although_it_names_a_banks_reason() {
+    let mut desk = Desk::new(PaymentMethod::Ach);
+    desk.payments[0].failure = Some(Failure::new(FailureCode::PaymentMethodInvalid, Some("account_closed".to_owned())));
+    let shown = return_code::failure("R02", Some("account_closed".to_owned()));
+    let change = apply(&desk.case(0, None), Report::Declined, Some(&shown), &Next::Nothing, Some("pi_1"), now());
+    assert!(change.is_none());
 }
 
 #[test]

@@ -1,4 +1,9 @@
-//! Payment methods: added by reference, read back from the gateway, one default for each owner.
+//! Payment methods: set up, added by reference, read back from the gateway, one default for each owner, detached.
+
+mod detach;
+mod expiry;
+mod races;
+mod setup;
 
 use local::client::Answer;
 use serde_json::{Value, json};
@@ -94,7 +99,7 @@ async fn a_reference_that_leads_nowhere_is_refused_with_its_field() {
 }
 
 /// What Stripe is asked directly, as its dashboard would.
-async fn at_stripe(world: &World, method: reqwest::Method, path: &str, form: &[(&str, &str)]) -> Value {
+pub async fn at_stripe(world: &World, method: reqwest::Method, path: &str, form: &[(&str, &str)]) -> Value {
     let request = reqwest::Client::new().request(method, format!("{}{path}", world.stack.urls.stripe));
     let request = request.bearer_auth("sk_test_CANARY_acme");
     let request = if form.is_empty() { request } else { request.form(form) };

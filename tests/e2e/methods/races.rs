@@ -1,0 +1,109 @@
+//! Many at once: whatever is chosen and detached in whatever order, an owner has one default or none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use shared::model::audit::{Head, is_intact};
+use tokio::task::JoinSet;
+
+use crate::ach::plaid::item;
+use crate::world::{ADMIN, TENANT, World};
+
+/// The customer's methods: their ids with their status, and the id and status of the copies that are defaults.
+async fn books(world: &World) -> (Vec<(String, String)>, Vec<(String, String)>) {
+    let items = world.items("PAYMENT_METHODS_TABLE", "tenant_id", TENANT).await;
+    let of_customer = items.iter().filter(|item| item["owner"].as_s().unwrap() == "customer:globex");
+    let text = |item: &std::collections::HashMap<_, aws_sdk_dynamodb::types::AttributeValue>, name: &str| {
+        item[name].as_s().unwrap().clone()
+    };
+    let (defaults, methods): (Vec<_>, Vec<_>) =
+        of_customer.partition(|item| item["method_id"].as_s().unwrap().starts_with("default#"));
+    let shown = |items: Vec<_>| items.into_iter().map(|item| (text(item, "id"), text(item, "status"))).collect();
+    (shown(methods), shown(defaults))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_chosen_and_detached_at_once_one_default_or_none_is_left() {
+    for seed in 0..12_u64 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        // Time enough for a busy machine.
+        let slow = |options: &mut local::stack::Options| options.gateway_timeout = Some(Duration::from_secs(10));
+        let world = Arc::new(World::with(slow).await);
+        let mut methods = Vec::new();
+        for _ in 0..3 {
+            methods.push(world.method("pm_card_visa", json!({ "customer_id": "globex" })).await);
+        }
+        let requests: Vec<(u8, String)> =
+            (0..12).map(|_| (random.u8(0..5), methods[random.usize(0..3)].clone())).collect();
+        let mut sent = JoinSet::new();
+        for (what, method) in requests.clone() {
+            let world = Arc::clone(&world);
+            sent.spawn(async move {
+                let admin = world.admin();
+                let answer = match what {
+                    0 | 1 => world.delete(ADMIN, &format!("/payment-methods/{method}")).await,
+                    2 => {
+                        let card = json!({ "gateway": "stripe", "reference": "pm_card_amex", "customer_id": "globex" });
+                        admin.post("/payment-methods", &card).await.unwrap()
+                    }
+                    _ => admin.post(&format!("/payment-methods/{method}/default"), &json!({})).await.unwrap(),
+                };
+                assert!([200, 201, 422, 503].contains(&answer.status), "{}", answer.body);
+                if answer.status == 422 {
+                    assert_eq!(answer.code(), "payment_method_inactive", "{}", answer.body);
+                }
+            });
+        }
+        sent.join_all().await;
+        let (methods, defaults) = books(&world).await;
+        assert!(defaults.len() <= 1, "seed {seed}: {defaults:?}");
+        for (default, status) in &defaults {
+            assert_eq!(status, "active", "seed {seed}: the copy");
+            let own = methods.iter().find(|(id, _)| id == default).unwrap();
+            assert_eq!(own.1, "active", "seed {seed}: {requests:?}");
+        }
+        for (id, status) in &methods {
+            let entries = world.entries(&format!("{TENANT}/method/{id}")).await;
+            let item = item(&world, "PAYMENT_METHODS_TABLE", "method_id", id).await.unwrap();
+            let head = Head {
+                version: item["version"].as_n().unwrap().parse().unwrap(),
+                hash: item["audit_head"].as_s().unwrap().clone(),
+            };
+            assert!(is_intact(&entries, &head), "seed {seed}");
+            let was_detached = entries.iter().any(|entry| entry.record.contains("detach_method"));
+            assert_eq!(status == "inactive", was_detached, "seed {seed}: {id}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_linked_and_detached_at_once_has_its_secret_if_it_is_active() {
+    for seed in 0..9_u64 {
+        let world = Arc::new(World::with_plaid().await);
+        let method = world.plaid_bank("acc_1", 1_000_000, json!({ "customer_id": "globex" })).await;
+        let tokens: Vec<String> = (0..2)
+            .map(|_| {
+                let account = local::plaid::Account::checking("acc_1", 1_000_000);
+                world.stack.plaid.add_item(crate::ach::CLIENT, vec![account]).unwrap().public_token
+            })
+            .collect();
+        // Before which of the two links the first, and the second, detaching begins.
+        let mut sent = JoinSet::new();
+        let detaches = [seed % 3, seed / 3];
+        for (place, token) in tokens.into_iter().enumerate() {
+            for _ in detaches.iter().filter(|before| **before == place as u64) {
+                let (world, path) = (Arc::clone(&world), format!("/payment-methods/{method}"));
+                sent.spawn(async move { assert_eq!(world.delete(ADMIN, &path).await.status, 200) });
+            }
+            let world = Arc::clone(&world);
+            sent.spawn(async move {
+                world.method(&token, json!({ "gateway": "plaid", "customer_id": "globex" })).await;
+            });
+        }
+        sent.join_all().await;
+        let is_active = crate::ach::plaid::method_status(&world, &method).await == "active";
+        let has_secret = crate::ach::plaid::secret_of(&world, &method).await.is_some();
+        assert!(!is_active || has_secret, "seed {seed}");
+    }
+}
