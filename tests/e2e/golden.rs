@@ -7,6 +7,7 @@ use shared::policy::next;
 use shared::policy::refusal::Code;
 use shared::policy::roles;
 
+const API: &str = include_str!("../../docs/api.md");
 const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
 
 #[test]
@@ -41,6 +42,22 @@ fn the_codes_and_their_statuses_are_those_that_clients_know() {
         let _ = writeln!(table, "{} {}", code.status(), code.as_str());
     }
     insta::assert_snapshot!("codes", table);
+}
+
+#[test]
+fn the_guide_for_callers_says_what_to_do_about_each_code() {
+    let errors = API.split("## Errors").nth(1).unwrap();
+    let rows = errors.lines().filter(|line| line.contains("| `"));
+    let named: Vec<(&str, &str)> = rows
+        .map(|row| {
+            let columns: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            assert!(columns.len() == 3 && !columns[2].is_empty(), "{row}");
+            (columns[0], columns[1].trim_matches('`'))
+        })
+        .collect();
+    let status = |code: &Code| code.status().to_string();
+    let expected: Vec<(String, &str)> = Code::ALL.iter().map(|code| (status(code), code.as_str())).collect();
+    assert_eq!(named, expected.iter().map(|(status, code)| (status.as_str(), *code)).collect::<Vec<_>>());
 }
 
 #[test]
