@@ -69,6 +69,10 @@ async fn a_card_that_ends_within_60_days_is_told_of_once_and_pays_until_it_ends(
     assert_eq!((paid.status, &paid.body["payment_method_id"]), (201, &json!(method)), "{}", paid.body);
     let path = format!("/payment-methods/{method}/default");
     assert_eq!(world.admin().post(&path, &json!({})).await.unwrap().status, 200);
+    at(&world, "2030-09-02T00:00:00Z");
+    world.daily().await;
+    assert_eq!(shown(&world, &method).await, is("inactive", false));
+    assert_eq!(alerts(&world, &method).await, [("payment_method_expiring".to_owned(), 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Payment methods: set up, added by reference, read back from the gateway, one default for each owner, detached.
 
+mod blocked;
 mod detach;
 mod expiry;
 mod races;

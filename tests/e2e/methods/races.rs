@@ -1,10 +1,16 @@
 //! Many at once: whatever is chosen and detached in whatever order, an owner has one default or none.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::json;
 use shared::model::audit::{Head, is_intact};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::ach::plaid::item;
@@ -106,4 +112,68 @@ async fn an_account_that_is_linked_and_detached_at_once_has_its_secret_if_it_is_
         let has_secret = crate::ach::plaid::secret_of(&world, &method).await.is_some();
         assert!(!is_active || has_secret, "seed {seed}");
     }
+}
+
+/// Holds the next transaction that adds a method, until it is let through.
+#[derive(Clone, Debug, Default)]
+struct Gate(Arc<GateState>);
+
+#[derive(Debug, Default)]
+struct GateState {
+    is_armed: AtomicBool,
+    reached: Notify,
+    opened: Notify,
+}
+
+impl Gate {
+    fn http_client(&self) -> SharedHttpClient {
+        let real =
+            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
+        let gate = self.clone();
+        http_client_fn(move |settings, components| {
+            let real = aws_smithy_runtime_api::client::http::HttpClient::http_connector(&real, settings, components);
+            SharedHttpConnector::new(Gated { gate: gate.clone(), real })
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Gated {
+    gate: Gate,
+    real: SharedHttpConnector,
+}
+
+impl HttpConnector for Gated {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        let (Gate(gate), real) = (self.gate.clone(), self.real.clone());
+        HttpConnectorFuture::new(async move {
+            if body.contains("add_method") && gate.is_armed.swap(false, Ordering::SeqCst) {
+                gate.reached.notify_one();
+                gate.opened.notified().await;
+            }
+            real.call(request).await
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_detached_while_it_is_linked_anew_is_active_with_its_new_secret() {
+    let gate = Gate::default();
+    let world = World::with(|options| options.dynamodb_http = Some(gate.http_client())).await;
+    world.plaid_account().await;
+    let method = world.plaid_bank("acc_1", 1_000_000, json!({ "customer_id": "globex" })).await;
+    let world = Arc::new(world);
+    gate.0.is_armed.store(true, Ordering::SeqCst);
+    let linking = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.plaid_bank("acc_1", 1_000_000, json!({ "customer_id": "globex" })).await })
+    };
+    // The new secret is written, the method is not: now it is detached, secret and all.
+    gate.0.reached.notified().await;
+    assert_eq!(world.delete(ADMIN, &format!("/payment-methods/{method}")).await.status, 200);
+    gate.0.opened.notify_one();
+    assert_eq!(linking.await.unwrap(), method);
+    assert_eq!(crate::ach::plaid::method_status(&world, &method).await, "active");
+    assert!(crate::ach::plaid::secret_of(&world, &method).await.is_some());
 }
