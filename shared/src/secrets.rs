@@ -289,6 +289,21 @@ impl Secrets {
         deleted.map(drop).map_err(|error| unwritten(&name, &error))
     }
 
+    /// Deletes it if it is still this one.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn forget_this_bank(
+        &self,
+        tenant: &TenantId,
+        method: &MethodId,
+        access: &BankAccess,
+    ) -> Result<(), SecretError> {
+        let kept = self.bank_as_stored(tenant, method).await?;
+        let is_this = |kept: &BankAccess| kept.access_token.expose_secret() == access.access_token.expose_secret();
+        if kept.as_ref().is_some_and(is_this) { self.forget_bank(tenant, method).await } else { Ok(()) }
+    }
+
     fn bank_name(&self, tenant: &TenantId, method: &MethodId) -> String {
         format!("{}/{tenant}/plaid/{method}", self.prefix)
     }

@@ -71,7 +71,11 @@ async fn set_default(
 
 async fn detach(State(app): State<App>, caller: Caller, Path(id): Path<String>, _: Empty) -> Result<Response, Problem> {
     let detached = method::detach(&app, &caller.invocation, &named(&id)?).await?;
-    Ok(axum::Json(view(&detached)).into_response())
+    let mut answer = view(&detached.listed);
+    if let Some(members) = answer.as_object_mut() {
+        members.insert("detached_at_gateway".to_owned(), json!(detached.at_gateway));
+    }
+    Ok(axum::Json(answer).into_response())
 }
 
 fn named(id: &str) -> Result<MethodId, Refusal> {

@@ -117,7 +117,8 @@ pub fn method_alert(method: &Method, kind: AlertKind, at: Time) -> Alert {
     let named = [method.brand.as_deref(), method.last4.as_deref()].map(Option::unwrap_or_default).join(" ");
     let end = method.end().map(|end| end.strftime("%m/%Y").to_string()).unwrap_or_default();
     let said = match kind {
-        AlertKind::PaymentMethodExpiring => format!("ends in {end}"),
+        AlertKind::PaymentMethodExpiring if method.status.is_usable() => format!("ends in {end}"),
+        AlertKind::PaymentMethodExpiring => format!("has ended in {end}"),
         AlertKind::DebitNotAuthorized => "is blocked by its bank: its owner did not authorize a debit".to_owned(),
         _ => "is not good any more, says its bank".to_owned(),
     };

@@ -133,6 +133,9 @@ pub struct Method {
     pub exp_year: Option<u16>,
     /// Whether it can be used.
     pub status: MethodStatus,
+    /// Since when it is let go at its gateway, or is to count as that: nothing but adding it again makes it good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detached_at: Option<Time>,
     /// When it was added.
     pub created_at: Time,
     /// On the copy that is the default: since when it is.
@@ -171,6 +174,21 @@ impl Method {
     pub fn retired(&self, status: MethodStatus) -> Self {
         let is_blocked = self.status == MethodStatus::Blocked;
         Self { status: if is_blocked { MethodStatus::Blocked } else { status }, ..self.clone() }
+    }
+
+    /// The method, in use from now on with its card as it is. Where it was called expiring, nobody is called once more about
+    /// an end that is as near.
+    #[must_use]
+    pub fn in_use(self, now: Time) -> Self {
+        let was_called = self.status == MethodStatus::Expiring;
+        let active = Self { status: MethodStatus::Active, ..self };
+        if was_called { Self { status: active.status_at(now), ..active } } else { active }
+    }
+
+    /// The method, let go at its gateway.
+    #[must_use]
+    pub fn detached(&self, at: Time) -> Self {
+        Self { detached_at: self.detached_at.or(Some(at)), ..self.retired(MethodStatus::Inactive) }
     }
 
     /// The month in which its card ends: the first day of it.
@@ -249,6 +267,16 @@ mod tests {
             assert_eq!(card(status).status_at(now), status);
         }
         assert_eq!(card(MethodStatus::Expiring).status_at(now), MethodStatus::Active);
+    }
+
+    #[test]
+    fn nobody_is_called_twice_about_an_end_that_stays_near() {
+        let near = "2028-02-01T00:00:00Z".parse().unwrap();
+        assert_eq!(card(MethodStatus::Expiring).in_use(near).status, MethodStatus::Expiring);
+        assert_eq!(card(MethodStatus::Active).in_use(near).status, MethodStatus::Active, "called by the daily run");
+        assert_eq!(card(MethodStatus::Inactive).in_use(near).status, MethodStatus::Active, "the same");
+        let far = "2027-02-01T00:00:00Z".parse().unwrap();
+        assert_eq!(card(MethodStatus::Expiring).in_use(far).status, MethodStatus::Active);
     }
 
     #[test]

@@ -194,9 +194,9 @@ impl Commit {
     }
 
     /// The default of its owner is renewed, if it is this one.
-    pub fn renew_default_method(&mut self, store: &Store, method: &Method, since: Option<Time>) {
+    pub fn renew_default_method(&mut self, store: &Store, method: &Method, since: Time) {
         let key = Key::new(Table::PaymentMethods, &method.tenant_id, method.default_key());
-        let copy = Method { default_since: since, ..method.clone() };
+        let copy = Method { default_since: Some(since), ..method.clone() };
         self.put(store, Part::Method, &key, &copy, Guard::Is("id", method.id.to_string()));
     }
 
@@ -214,11 +214,12 @@ impl Commit {
         self.push(Part::Method, write.map_err(|e| StoreError::unavailable(&e)));
     }
 
-    /// The first default method of its owner, unless there is one.
-    pub fn first_default_method(&mut self, store: &Store, method: &Method, since: Time) {
+    /// The default method of an owner who has none, or only the one that was read, which can't be used any more.
+    pub fn first_default_method(&mut self, store: &Store, method: &Method, ended: Option<&Method>, since: Time) {
         let key = Key::new(Table::PaymentMethods, &method.tenant_id, method.default_key());
         let copy = Method { default_since: Some(since), ..method.clone() };
-        self.put(store, Part::Method, &key, &copy, Guard::Absent);
+        let guard = ended.map_or(Guard::Absent, |ended| Guard::Is("id", ended.id.to_string()));
+        self.put(store, Part::Method, &key, &copy, guard);
     }
 
     /// The gateway's customer that stands for an owner. Of two at once the last stays; each method knows its own.

@@ -86,6 +86,7 @@ async fn a_link_to_two_accounts_or_to_none_that_can_be_used_is_refused_with_what
         assert!(answer.body["detail"].as_str().unwrap().contains("link exactly one account"), "{}", answer.body);
     }
     nothing_was_kept(&world).await;
+    assert_eq!(asked(&world, "/item/remove").len(), 3, "nobody could end these links later");
     // What can't be transferred to or from does not count.
     let tokens = world.stack.plaid.add_item(CLIENT, vec![card, checking("acc_3")]).unwrap();
     assert_eq!(add(&world, &tokens.public_token).await.status, 201);

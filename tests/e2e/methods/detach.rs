@@ -148,6 +148,7 @@ async fn what_is_blocked_stays_blocked_when_it_is_detached() {
     later(&world);
     let answer = detach(&world, &method).await;
     assert_eq!((answer.status, &answer.body["status"]), (200, &json!("blocked")), "{}", answer.body);
+    assert_eq!(trail(&world, &method).await, ["add_method", "retire_method", "detach_method"]);
     assert_eq!(secret_of(&world, &method).await, None);
 }
 
@@ -200,6 +201,39 @@ async fn a_method_of_an_account_that_the_tenant_has_left_is_detached_here() {
     detached(&world, &method).await;
     let entry = world.entries(&format!("acme/method/{method}")).await.pop().unwrap();
     assert!(entry.record.contains(r#""at_gateway":false"#), "{}", entry.record);
+    let again = detach(&world, &method).await;
+    assert_eq!(again.body["detached_at_gateway"], json!(false), "{}", again.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_a_link_is_kept_while_the_tenant_has_no_key_to_its_account() {
+    let world = World::with_plaid().await;
+    let method = world.plaid_bank("acc_1", 1_000_000, json!({ "customer_id": "globex" })).await;
+    world.stack.secrets.delete("passerelle/acme/plaid").unwrap();
+    world.clock.advance(std::time::Duration::from_mins(6));
+    detached(&world, &method).await;
+    assert!(secret_of(&world, &method).await.is_some());
+    let secret = json!({ "client_id": crate::ach::CLIENT, "secret": crate::ach::SECRET });
+    world.stack.secrets.put("passerelle/acme/plaid", &secret).unwrap();
+    world.clock.advance(std::time::Duration::from_mins(6));
+    let again = detach(&world, &method).await;
+    assert_eq!((again.status, &again.body["detached_at_gateway"]), (200, &json!(true)), "{}", again.body);
+    assert_eq!(secret_of(&world, &method).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paypal_setup_that_became_a_method_does_not_bring_it_back() {
+    let world = World::with_paypal().await;
+    let setup = json!({ "gateway": "paypal", "customer_id": "globex", "return_url": "https://example.com/done",
+                        "cancel_url": "https://example.com/back" });
+    let begun = world.admin().post("/payment-methods/setup", &setup).await.unwrap().body;
+    let reference = begun["reference"].as_str().unwrap();
+    assert!(world.stack.paypal.approve_setup_token(reference, "paypal_ok"));
+    let body = json!({ "gateway": "paypal", "reference": reference, "customer_id": "globex" });
+    let added = world.admin().post("/payment-methods", &body).await.unwrap();
+    assert_eq!(added.status, 201, "{}", added.body);
+    detached(&world, added.body["id"].as_str().unwrap()).await;
+    refused(&world.admin().post("/payment-methods", &body).await.unwrap(), 422, &["reference_invalid"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

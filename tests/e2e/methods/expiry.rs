@@ -173,3 +173,58 @@ async fn a_card_that_was_detached_is_not_made_good_by_a_later_end() {
     world.told(&event).await;
     assert_eq!(shown(&world, &method).await, is("inactive", false));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_is_renewed_before_its_end_was_written_down_lets_go_on_what_waited() {
+    let (world, method) = with_card().await;
+    at(&world, "2030-08-31T15:00:00Z");
+    world.daily().await;
+    let path = promised(&world).await;
+    // Over for good at noon; nobody has written it down.
+    at(&world, "2030-09-01T15:00:00Z");
+    world.execute().await;
+    assert_eq!(status(&world, &path).await, json!("awaiting_method"));
+    world.clock.advance(std::time::Duration::from_mins(1));
+    world.stack.stripe.update_card(&reference(&world, &method).await, 2034);
+    let event = world.events(&["payment_method.automatically_updated"]).pop().unwrap();
+    assert_eq!(world.told(&event).await, "done");
+    assert_eq!(shown(&world, &method).await, is("active", true));
+    world.execute().await;
+    assert_eq!(status(&world, &path).await, json!("completed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_is_added_when_the_default_has_ended_takes_its_place() {
+    let (world, method) = with_card().await;
+    let other = world.method("pm_card_amex", json!({ "customer_id": "globex" })).await;
+    let reference_of_other = reference(&world, &other).await;
+    world.stack.stripe.update_card(&reference_of_other, 2034);
+    at(&world, "2030-09-01T15:00:00Z");
+    let again = json!({ "gateway": "stripe", "reference": reference_of_other, "customer_id": "globex" });
+    let added = world.admin().post("/payment-methods", &again).await.unwrap();
+    assert_eq!((added.status, &added.body["default"]), (201, &json!(true)), "{}", added.body);
+    world.daily().await;
+    assert_eq!(
+        (shown(&world, &other).await, shown(&world, &method).await),
+        (is("active", true), is("inactive", false))
+    );
+    assert_eq!(world.pay(&world.receivable(json!({})).await, json!({})).await.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_was_detached_here_alone_is_not_brought_back_by_its_network() {
+    let (world, method) = with_card().await;
+    let key = world.stack.secrets.clone();
+    let other = json!({ "account": "acct_other", "secret_key": "sk_test_CANARY_other", "webhook_secrets": ["whsec_CANARY_acme"] });
+    world.stack.stripe.add_account("acct_other", "sk_test_CANARY_other");
+    key.put("passerelle/acme/stripe", &other).unwrap();
+    world.clock.advance(std::time::Duration::from_mins(6));
+    let answer = world.delete(crate::world::ADMIN, &format!("/payment-methods/{method}")).await;
+    assert_eq!(answer.body["detached_at_gateway"], json!(false), "{}", answer.body);
+    let own = json!({ "account": "acct_acme", "secret_key": "sk_test_CANARY_acme", "webhook_secrets": ["whsec_CANARY_acme"] });
+    key.put("passerelle/acme/stripe", &own).unwrap();
+    at(&world, "2030-09-02T00:00:00Z");
+    world.stack.stripe.update_card(&reference(&world, &method).await, 2034);
+    world.told(&world.events(&["payment_method.automatically_updated"]).pop().unwrap()).await;
+    assert_eq!(shown(&world, &method).await, is("inactive", false));
+}

@@ -8,13 +8,14 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use serde_json::json;
+use local::client::Answer;
+use serde_json::{Value, json};
 use shared::model::audit::{Head, is_intact};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::ach::plaid::item;
-use crate::world::{ADMIN, TENANT, World};
+use crate::world::{ADMIN, TENANT, World, refused};
 
 /// The customer's methods: their ids with their status, and the id and status of the copies that are defaults.
 async fn books(world: &World) -> (Vec<(String, String)>, Vec<(String, String)>) {
@@ -84,33 +85,39 @@ async fn whatever_is_chosen_and_detached_at_once_one_default_or_none_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_is_linked_and_detached_at_once_has_its_secret_if_it_is_active() {
+async fn an_account_that_is_linked_and_detached_at_once_pays_if_it_is_active() {
     for seed in 0..9_u64 {
         let world = Arc::new(World::with_plaid().await);
         let method = world.plaid_bank("acc_1", 1_000_000, json!({ "customer_id": "globex" })).await;
-        let tokens: Vec<String> = (0..2)
-            .map(|_| {
-                let account = local::plaid::Account::checking("acc_1", 1_000_000);
-                world.stack.plaid.add_item(crate::ach::CLIENT, vec![account]).unwrap().public_token
-            })
-            .collect();
-        // Before which of the two links the first, and the second, detaching begins.
+        let account = local::plaid::Account::checking("acc_1", 1_000_000);
+        let token = world.stack.plaid.add_item(crate::ach::CLIENT, vec![account]).unwrap().public_token;
         let mut sent = JoinSet::new();
-        let detaches = [seed % 3, seed / 3];
-        for (place, token) in tokens.into_iter().enumerate() {
-            for _ in detaches.iter().filter(|before| **before == place as u64) {
-                let (world, path) = (Arc::clone(&world), format!("/payment-methods/{method}"));
-                sent.spawn(async move { assert_eq!(world.delete(ADMIN, &path).await.status, 200) });
-            }
-            let world = Arc::clone(&world);
-            sent.spawn(async move {
-                world.method(&token, json!({ "gateway": "plaid", "customer_id": "globex" })).await;
-            });
+        let detach = || {
+            let (world, path) = (Arc::clone(&world), format!("/payment-methods/{method}"));
+            async move { assert_eq!(world.delete(ADMIN, &path).await.status, 200) }
+        };
+        // So many begin before it is linked, the others after.
+        for _ in 0..seed % 3 {
+            sent.spawn(detach());
+        }
+        let linking = Arc::clone(&world);
+        sent.spawn(async move {
+            let link = json!({ "gateway": "plaid", "reference": token, "customer_id": "globex" });
+            let answer = linking.admin().post("/payment-methods", &link).await.unwrap();
+            // Detached meanwhile, the link is at its end.
+            assert!([201, 422].contains(&answer.status), "{}", answer.body);
+        });
+        for _ in seed % 3..2 {
+            sent.spawn(detach());
         }
         sent.join_all().await;
         let is_active = crate::ach::plaid::method_status(&world, &method).await == "active";
         let has_secret = crate::ach::plaid::secret_of(&world, &method).await.is_some();
-        assert!(!is_active || has_secret, "seed {seed}");
+        assert_eq!(is_active, has_secret, "seed {seed}");
+        if is_active {
+            world.clock.advance(Duration::from_mins(6));
+            crate::ach::plaid::moved(&world, world.receivable(json!({})).await).await;
+        }
     }
 }
 
@@ -157,23 +164,81 @@ impl HttpConnector for Gated {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_is_detached_while_it_is_linked_anew_is_active_with_its_new_secret() {
+/// A world whose next addition of a method waits before it is written.
+async fn gated() -> (Arc<World>, Gate) {
     let gate = Gate::default();
-    let world = World::with(|options| options.dynamodb_http = Some(gate.http_client())).await;
+    let http = gate.http_client();
+    let world = World::with(|options| {
+        options.dynamodb_http = Some(http);
+        options.gateway_timeout = Some(Duration::from_secs(10));
+    })
+    .await;
+    (Arc::new(world), gate)
+}
+
+/// Adds a method, and does something else when all but the last write is done; the answer.
+async fn overtaken(world: &Arc<World>, gate: &Gate, body: Value, meanwhile: impl Future<Output = ()>) -> Answer {
+    gate.0.is_armed.store(true, Ordering::SeqCst);
+    let adding = {
+        let world = Arc::clone(world);
+        tokio::spawn(async move { world.admin().post("/payment-methods", &body).await.unwrap() })
+    };
+    gate.0.reached.notified().await;
+    meanwhile.await;
+    gate.0.opened.notify_one();
+    adding.await.unwrap()
+}
+
+async fn stands(world: &World, method: &str) -> (String, bool) {
+    let listed = world.listed(TENANT, "/payment-methods", 100).await;
+    let method = listed.iter().find(|one| one["id"] == json!(method)).unwrap();
+    (method["status"].as_str().unwrap().to_owned(), method["default"].as_bool().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_detached_while_it_is_linked_anew_is_gone() {
+    let (world, gate) = gated().await;
     world.plaid_account().await;
     let method = world.plaid_bank("acc_1", 1_000_000, json!({ "customer_id": "globex" })).await;
-    let world = Arc::new(world);
-    gate.0.is_armed.store(true, Ordering::SeqCst);
-    let linking = {
-        let world = Arc::clone(&world);
-        tokio::spawn(async move { world.plaid_bank("acc_1", 1_000_000, json!({ "customer_id": "globex" })).await })
+    let account = local::plaid::Account::checking("acc_1", 1_000_000);
+    let token = world.stack.plaid.add_item(crate::ach::CLIENT, vec![account]).unwrap().public_token;
+    let body = json!({ "gateway": "plaid", "reference": token, "customer_id": "globex" });
+    // The new secret is written, the method is not: now it is detached, link and secret and all.
+    let detach = async { assert_eq!(world.delete(ADMIN, &format!("/payment-methods/{method}")).await.status, 200) };
+    let answer = overtaken(&world, &gate, body, detach).await;
+    refused(&answer, 422, &["reference_invalid"]);
+    assert_eq!(stands(&world, &method).await, ("inactive".to_owned(), false));
+    assert!(crate::ach::plaid::secret_of(&world, &method).await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_is_detached_while_it_is_added_again_stays_detached() {
+    let (world, gate) = gated().await;
+    let method = world.method("pm_card_visa", json!({ "customer_id": "globex" })).await;
+    let reference = item(&world, "PAYMENT_METHODS_TABLE", "method_id", &method).await.unwrap()["reference"].clone();
+    let reference = reference.as_s().unwrap();
+    let body = json!({ "gateway": "stripe", "reference": reference, "customer_id": "globex", "default": true });
+    let detach = async { assert_eq!(world.delete(ADMIN, &format!("/payment-methods/{method}")).await.status, 200) };
+    let answer = overtaken(&world, &gate, body, detach).await;
+    refused(&answer, 422, &["reference_invalid"]);
+    assert_eq!(stands(&world, &method).await, ("inactive".to_owned(), false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_that_is_chosen_while_another_is_renewed_stays_chosen() {
+    let (world, gate) = gated().await;
+    let first = world.method("pm_card_visa", json!({ "customer_id": "globex" })).await;
+    let second = world.method("pm_card_amex", json!({ "customer_id": "globex" })).await;
+    let reference = item(&world, "PAYMENT_METHODS_TABLE", "method_id", &first).await.unwrap()["reference"].clone();
+    let reference = reference.as_s().unwrap();
+    world.stack.stripe.update_card(reference, 2034);
+    let body = json!({ "gateway": "stripe", "reference": reference, "customer_id": "globex" });
+    let choose = async {
+        let path = format!("/payment-methods/{second}/default");
+        assert_eq!(world.admin().post(&path, &json!({})).await.unwrap().status, 200);
     };
-    // The new secret is written, the method is not: now it is detached, secret and all.
-    gate.0.reached.notified().await;
-    assert_eq!(world.delete(ADMIN, &format!("/payment-methods/{method}")).await.status, 200);
-    gate.0.opened.notify_one();
-    assert_eq!(linking.await.unwrap(), method);
-    assert_eq!(crate::ach::plaid::method_status(&world, &method).await, "active");
-    assert!(crate::ach::plaid::secret_of(&world, &method).await.is_some());
+    let answer = overtaken(&world, &gate, body, choose).await;
+    assert_eq!((answer.status, &answer.body["default"]), (201, &json!(false)), "{}", answer.body);
+    assert_eq!(stands(&world, &first).await, ("active".to_owned(), false));
+    assert_eq!(stands(&world, &second).await, ("active".to_owned(), true));
 }

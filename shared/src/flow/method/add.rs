@@ -10,12 +10,13 @@ use crate::clock::Time;
 use crate::flow::schedule::wake;
 use crate::flow::{Invocation, Stop, require};
 use crate::gateway::KnownMethod;
-use crate::id::MethodId;
+use crate::id::{MethodId, TenantId};
 use crate::model::audit::{Audited, GENESIS};
 use crate::model::method::{Method, MethodStatus, Owner, end, status_of};
 use crate::model::payment::Gateway;
 use crate::policy::refusal::{Code, Refusal};
 use crate::policy::roles::Permission;
+use crate::secrets::Keys;
 use crate::store::commit::{Commit, CommitError};
 use crate::store::{CustomerRecord, Key};
 
@@ -43,84 +44,92 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
     let Some(mut desk) = Desk::open(app, tenant, order.gateway).await? else {
         return Err(gateway::not_configured(order.gateway));
     };
-    let AtGateway { method: found, customer, access } = loop {
+    let seen = loop {
         let asked = gateway::read(app, invocation, order, &desk.keys, customer_of.known_to(&desk.keys)).await;
-        if let Some(found) = desk.heard(app, tenant, asked, unusable).await? {
-            break found;
+        if let Some(seen) = desk.heard(app, tenant, asked, unusable).await? {
+            break seen;
         }
     };
-    let keys = desk.keys;
-    let recorded = customer_of.known_to(&keys);
-    // A method that came attached has its own customer; one that was attached here has the owner's.
-    let replaced = found.attached_here && recorded.as_ref() != Some(&customer);
-
-    let id = MethodId::of(tenant, order.gateway.as_str(), &found.reference);
-    usable(&found, app.clock.now())?;
-    if let Some(stored) = app.store.get::<Method>(&Key::method(tenant, &id)).await? {
-        addable(&stored, &order.owner)?;
+    let written = write_down(app, invocation, order, &customer_of, &desk.keys, &seen).await;
+    if let (Err(Stop::Refused(_) | Stop::Busy), Keys::Plaid(secret), Some(access)) =
+        (&written, &desk.keys, &seen.access)
+    {
+        gateway::end_link(app, invocation, secret, access).await;
+        let id = MethodId::of(tenant, order.gateway.as_str(), &seen.method.reference);
+        if let Err(error) = app.secrets.forget_this_bank(tenant, &id, access).await {
+            tracing::warn!(%error, "what opened an account that became no method could not be deleted");
+        }
     }
+    written
+}
+
+/// Writes the method down as its gateway shows it.
+async fn write_down(
+    app: &App,
+    invocation: &Invocation,
+    order: &MethodOrder,
+    customer_of: &Customer,
+    keys: &Keys,
+    seen: &AtGateway,
+) -> Result<Listed, Stop> {
+    let tenant = invocation.tenant();
+    let recorded = customer_of.known_to(keys);
+    // A method that came attached has its own customer; one that was attached here has the owner's.
+    let replaced = seen.method.attached_here && recorded.as_ref() != Some(&seen.customer);
+    let id = MethodId::of(tenant, order.gateway.as_str(), &seen.method.reference);
+    let mut found = seen.method.clone();
     for round in 1..=bounds::DECISIONS {
         let now = app.clock.now();
-        // Before the method is in the books: it is of no use without. Again in each round: who detached it meanwhile
-        // has deleted it.
-        if let Some(access) = &access {
+        let stored = app.store.get::<Method>(&Key::method(tenant, &id)).await?;
+        let before = stored.as_ref();
+        if let Some(before) = before {
+            addable(before, &order.owner)?;
+            // Who detached it before it was read here has done so at the gateway before; who does so from now on makes
+            // the write below fail.
+            let confirmed = gateway::confirm(app, invocation, keys, before, seen).await;
+            found = confirmed.map_err(|error| gateway::stop(error, unusable))?;
+        }
+        usable(&found, now)?;
+        // Before the method is in the books: it is of no use without.
+        if let Some(access) = &seen.access {
             app.secrets.keep_bank(tenant, &id, access).await?;
         }
-        let stored = app.store.get::<Method>(&Key::method(tenant, &id)).await?;
-        let version = stored.as_ref().map_or(0, |method| method.version);
-        let mut method = stored.clone().unwrap_or_else(|| Method {
-            tenant_id: tenant.clone(),
-            id: id.clone(),
-            gateway: order.gateway,
-            reference: found.reference.clone(),
-            account: keys.account().to_owned(),
-            customer: customer.clone(),
-            mandate: found.mandate.clone(),
-            kind: found.kind,
-            owner: order.owner.clone(),
-            brand: found.brand.clone(),
-            last4: found.last4.clone(),
-            exp_month: found.exp_month,
-            exp_year: found.exp_year,
-            status: MethodStatus::Active,
-            created_at: now,
-            default_since: None,
-            version: 0,
-            audit_head: GENESIS.to_owned(),
-        });
-        addable(&method, &order.owner)?;
+        let mut method = match stored.clone() {
+            Some(before) => renewed(before, &found, &seen.customer, keys.account(), now),
+            None => new(order, tenant, id.clone(), &found, seen, keys.account(), now),
+        };
         let default = default_of(app, &method).await?;
-        let becomes_default = order.default || default.is_none();
         let is_default = default.as_ref().is_some_and(|default| default.id == id);
-        let before = stored.as_ref();
-        method = renewed(method, &found, &customer);
-        let is_renewed = before.is_some_and(|before| *before != method);
+        let is_good = default.as_ref().is_some_and(|default| default.status_at(now).is_usable());
+        let becomes_default = order.default || !is_good;
         // Choosing what is the default already is a choice as well: promises that wait for one go on with it.
-        if before.is_some() && !is_renewed && !order.default && (is_default || !becomes_default) {
+        if before == Some(&method) && !order.default && (is_default || !becomes_default) {
             return Ok(Listed::of(method, is_default, now));
         }
         let changes = json!({ "status": [before.map(|before| before.status), method.status], "owner": method.owner,
                               "gateway": method.gateway, "reference": method.reference, "default": becomes_default || is_default });
         let entry = method.record(&invocation.actor, "add_method", &changes, now);
         let mut commit = Commit::default();
-        commit.method(&app.store, &method, version);
-        if order.default || is_default {
-            // One that is the default already and is only renewed stays it since when it was.
-            let kept = default.as_ref().filter(|_| !order.default);
-            let since = kept.and_then(|default| default.default_since);
-            commit.default_method(&app.store, &method, since.unwrap_or(now));
-        } else if becomes_default {
-            commit.first_default_method(&app.store, &method, now);
+        commit.method(&app.store, &method, before.map_or(0, |before| before.version));
+        match default {
+            _ if order.default => commit.default_method(&app.store, &method, now),
+            // One that is only renewed is the default since when it was; one that was no good, since now.
+            Some(default) if is_default => {
+                let since = default.default_since.filter(|_| is_good);
+                commit.renew_default_method(&app.store, &method, since.unwrap_or(now));
+            }
+            other if becomes_default => commit.first_default_method(&app.store, &method, other.as_ref(), now),
+            _ => {}
         }
         // At PayPal each method has a customer of its own, and nothing is attached to it.
         if order.gateway == Gateway::Stripe && (recorded.is_none() || replaced) {
-            let record = CustomerRecord { customer: customer.clone(), account: keys.account().to_owned() };
+            let record = CustomerRecord { customer: seen.customer.clone(), account: keys.account().to_owned() };
             commit.customer(&app.store, &customer_of.key, &record);
         }
         commit.entry(&app.store, entry);
         match app.store.commit(commit, invocation.deadline).await {
             Ok(()) => {
-                if becomes_default && (order.default || !is_default) {
+                if becomes_default {
                     wake(app, invocation, &method).await;
                 }
                 return Ok(Listed::of(method, becomes_default || is_default, now));
@@ -132,22 +141,54 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
     Err(Stop::Busy)
 }
 
+/// A method that is not in the books yet.
+fn new(
+    order: &MethodOrder,
+    tenant: &TenantId,
+    id: MethodId,
+    found: &KnownMethod,
+    seen: &AtGateway,
+    account: &str,
+    now: Time,
+) -> Method {
+    Method {
+        tenant_id: tenant.clone(),
+        id,
+        gateway: order.gateway,
+        reference: found.reference.clone(),
+        account: account.to_owned(),
+        customer: seen.customer.clone(),
+        mandate: found.mandate.clone(),
+        kind: found.kind,
+        owner: order.owner.clone(),
+        brand: found.brand.clone(),
+        last4: found.last4.clone(),
+        exp_month: found.exp_month,
+        exp_year: found.exp_year,
+        status: MethodStatus::Active,
+        detached_at: None,
+        created_at: now,
+        default_since: None,
+        version: 0,
+        audit_head: GENESIS.to_owned(),
+    }
+}
+
 /// The method as the gateway shows it now. One whose card, consent or link is another is in use again.
-fn renewed(before: Method, found: &KnownMethod, customer: &str) -> Method {
-    let mut after = Method {
+fn renewed(before: Method, found: &KnownMethod, customer: &str, account: &str, now: Time) -> Method {
+    Method {
         brand: found.brand.clone(),
         last4: found.last4.clone(),
         exp_month: found.exp_month,
         exp_year: found.exp_year,
         // Another consent is renewal too: the one before may have ended with a return.
-        mandate: found.mandate.clone().or_else(|| before.mandate.clone()),
+        mandate: found.mandate.clone().or(before.mandate),
         customer: customer.to_owned(),
-        ..before.clone()
-    };
-    if after != before || before.status == MethodStatus::Inactive {
-        after.status = MethodStatus::Active;
+        account: account.to_owned(),
+        detached_at: None,
+        ..before
     }
-    after
+    .in_use(now)
 }
 
 fn unusable(detail: String) -> Refusal {

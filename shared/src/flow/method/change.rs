@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::default_of;
 use crate::app::App;
+use crate::clock::Time;
 use crate::flow::{Invocation, Stop};
 use crate::model::audit::Audited;
 use crate::model::method::{Method, MethodStatus};
@@ -31,9 +32,10 @@ impl Change {
         self.after.status
     }
 
-    /// The method, if it can be used from now on: promises that wait for one may go on.
-    pub fn revived(&self) -> Option<&Method> {
-        (self.after.status.is_usable() && !self.before.status.is_usable()).then_some(&self.after)
+    /// The method, if it could not be used and now can: promises that wait for one may go on.
+    pub fn revived(&self, now: Time) -> Option<&Method> {
+        let is_usable = |method: &Method| method.status_at(now).is_usable();
+        (is_usable(&self.after) && !is_usable(&self.before)).then_some(&self.after)
     }
 
     /// Whether nothing would be written.
@@ -49,10 +51,11 @@ impl Change {
     /// Writes it, with an entry that says what was done and, in the members of `about`, why. Gives the method as it is
     /// then.
     pub fn write(self, app: &App, invocation: &Invocation, action: &str, about: Value, commit: &mut Commit) -> Method {
-        let (was_default, revived) = (self.is_default(), self.revived().is_some());
+        let now = app.clock.now();
+        let (was_default, revived) = (self.is_default(), self.revived(now).is_some());
         let Self { before, mut after, default } = self;
-        let becomes_default = revived && default.is_none();
-        let is_default = (was_default && after.status.is_usable()) || becomes_default;
+        let has_other = default.as_ref().is_some_and(|default| !was_default && default.status_at(now).is_usable());
+        let is_default = after.status.is_usable() && (was_default || (revived && !has_other));
         let end = |method: &Method| json!([method.exp_month, method.exp_year]);
         let mut changes = json!({
             "status": [before.status, after.status], "default": [was_default, is_default],
@@ -61,16 +64,16 @@ impl Change {
         if let (Some(changes), Value::Object(about)) = (changes.as_object_mut(), about) {
             changes.extend(about);
         }
-        let now = app.clock.now();
         let entry = after.record(&invocation.actor, action, &changes, now);
         commit.method(&app.store, &after, before.version);
         match (was_default, is_default) {
+            // What can be used again is so since now, for those who wait for a default.
             (true, true) => {
-                let since = default.and_then(|default| default.default_since);
-                commit.renew_default_method(&app.store, &after, since);
+                let since = default.and_then(|default| default.default_since).filter(|_| !revived);
+                commit.renew_default_method(&app.store, &after, since.unwrap_or(now));
             }
             (true, false) => commit.no_default_method(&app.store, &after),
-            (false, true) => commit.first_default_method(&app.store, &after, now),
+            (false, true) => commit.first_default_method(&app.store, &after, default.as_ref(), now),
             (false, false) => {}
         }
         commit.entry(&app.store, entry);

@@ -52,8 +52,43 @@ async fn at_plaid(
     secret: &PlaidSecret,
 ) -> Result<AtGateway, MethodError> {
     let (access, item) = app.plaid.exchange(secret, &order.reference, time(app, invocation)?).await?;
-    let method = app.plaid.account(secret, &access, time(app, invocation)?).await?;
-    Ok(AtGateway { method, customer: item, access: Some(access) })
+    match app.plaid.account(secret, &access, time(app, invocation)?).await {
+        Ok(method) => Ok(AtGateway { method, customer: item, access: Some(access) }),
+        Err(error) => {
+            end_link(app, invocation, secret, &access).await;
+            Err(error)
+        }
+    }
+}
+
+/// Ends a link that becomes no method: its public token is spent, so nobody can ask for it again. Best effort.
+pub(super) async fn end_link(app: &App, invocation: &Invocation, secret: &PlaidSecret, access: &BankAccess) {
+    let ended = match time(app, invocation) {
+        Ok(time) => app.plaid.remove(secret, access, time).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = ended {
+        tracing::warn!(%error, "a link to a bank that became no method could not be ended");
+    }
+}
+
+/// A method that is in the books, as its gateway has it after it was read there. One that was let go since is refused.
+pub(super) async fn confirm(
+    app: &App,
+    invocation: &Invocation,
+    keys: &Keys,
+    before: &Method,
+    seen: &AtGateway,
+) -> Result<KnownMethod, MethodError> {
+    let time = time(app, invocation)?;
+    let found = match (keys, &seen.access) {
+        (Keys::Plaid(secret), Some(access)) => app.plaid.account(secret, access, time).await?,
+        _ => read_known(app, keys, before, time).await?,
+    };
+    if matches!(keys, Keys::Stripe(_)) && found.customer.as_deref() != Some(seen.customer.as_str()) {
+        return Err(MethodError::NotUsable("The method was detached meanwhile; set up another.".to_owned()));
+    }
+    Ok(KnownMethod { mandate: seen.method.mandate.clone(), ..found })
 }
 
 /// A payment token of PayPal's vault, or the one that a setup token becomes: both look alike.
@@ -168,7 +203,13 @@ impl Desk {
     /// `None`: the tenant has no secret for the gateway.
     pub async fn open(app: &App, tenant: &TenantId, gateway: Gateway) -> Result<Option<Self>, Stop> {
         match app.secrets.keys(tenant, gateway).await {
-            Ok(keys) => Ok(Some(Self { keys, is_new: false })),
+            Ok(keys) => return Ok(Some(Self { keys, is_new: false })),
+            // It may have been made since that was cached.
+            Err(SecretError::Missing(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match app.secrets.keys_anew(tenant, gateway).await {
+            Ok(keys) => Ok(Some(Self { keys, is_new: true })),
             Err(SecretError::Missing(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -190,9 +231,16 @@ impl Desk {
                 *self = Self { keys, is_new: true };
                 Ok(None)
             }
-            Err(MethodError::NotUsable(detail)) => Err(Stop::refused(unusable(detail))),
-            Err(MethodError::Gateway(trouble)) => Err(Stop::Gateway(trouble.as_str())),
+            Err(error) => Err(stop(error, unusable)),
         }
+    }
+}
+
+/// What the gateway's words come to.
+pub(super) fn stop(error: MethodError, unusable: fn(String) -> Refusal) -> Stop {
+    match error {
+        MethodError::NotUsable(detail) => Stop::refused(unusable(detail)),
+        MethodError::Gateway(trouble) => Stop::Gateway(trouble.as_str()),
     }
 }
 

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 pub use self::add::{MethodOrder, add};
-pub use self::detach::detach;
+pub use self::detach::{Detached, detach};
 pub(super) use self::gateway::read_known;
 pub use self::setup::{SetupOrder, begin};
 use super::schedule::wake;

@@ -36,14 +36,14 @@ pub(super) async fn receive(
         let Some(before) = found.get::<Method>(&method_key)? else { return Ok(Received::NotOurs) };
         let known = if detached { None } else { Some(shown(app, invocation, arrival, &before).await?) };
         let after = match &known {
-            None => before.retired(MethodStatus::Inactive),
+            None => before.detached(app.clock.now()),
             Some(known) => known.as_ref().map_or(before.clone(), |known| renewed(&before, known, app.clock.now())),
         };
         let change = Change::of(app, before.clone(), after).await?;
         if change.is_nothing() {
             return Ok(mark(app, invocation, arrival, None).await?.unwrap_or(Received::Seen));
         }
-        let revived = change.revived().cloned();
+        let revived = change.revived(app.clock.now()).cloned();
         let mut commit = Commit::default();
         let action = if detached { "detach_method" } else { "renew_method" };
         if let Some(kind) = barred(&before, change.status()).filter(|_| !detached) {
@@ -83,7 +83,7 @@ async fn shown(
 /// What it becomes. A card that had ended and has another end is good again, a bank account that its bank has closed is
 /// good no more.
 fn renewed(before: &Method, known: &KnownMethod, now: Time) -> Method {
-    let mut after = Method {
+    let after = Method {
         brand: known.brand.clone(),
         last4: known.last4.clone(),
         exp_month: known.exp_month,
@@ -92,17 +92,14 @@ fn renewed(before: &Method, known: &KnownMethod, now: Time) -> Method {
     };
     let ends = |method: &Method| method.end().map(|end| status_of(end, now));
     let (had_ended, ends_later) = (ends(before) == Some(MethodStatus::Inactive), before.end() < after.end());
-    let is_attached = known.customer.as_deref() == Some(before.customer.as_str());
+    let is_attached = before.detached_at.is_none() && known.customer.as_deref() == Some(before.customer.as_str());
     if let Some(status) = known.barred {
         return after.retired(status);
     }
     // Else it was let go, or its bank has said no.
     let may_be_used =
         before.status.is_usable() || (before.status == MethodStatus::Inactive && had_ended && is_attached);
-    if ends_later && may_be_used {
-        after.status = MethodStatus::Active;
-    }
-    after
+    if ends_later && may_be_used { after.in_use(now) } else { after }
 }
 
 /// Who is called about a method that its bank has barred.

@@ -85,7 +85,9 @@ impl PayPal {
         // A lost answer is asked for again under the same id.
         let key = format!("token-{}", segment(setup));
         let reply = self.ask(secret, &Request::post("/v3/vault/payment-tokens", &body, Some(&key)), timeout).await?;
-        known(object(&reply, setup)?, holder)
+        let made: Token = object(&reply, setup)?;
+        // Read: what is answered under an id that was used before says nothing of a token that was deleted since.
+        self.read_method(secret, holder, &made.id, timeout).await
     }
 
     /// Reads a payment token.
@@ -228,6 +230,10 @@ mod tests {
                 json!({ "id": "tok1",
                 "payment_source": { "paypal": { "email_address": "jane@example.com" } } }),
             )),
+            "GET /v3/vault/payment-tokens/tok1" => Some((
+                200,
+                json!({ "id": "tok1", "payment_source": { "paypal": { "email_address": "jane@example.com" } } }),
+            )),
             "DELETE /v3/vault/payment-tokens/tok1" => Some((204, json!(""))),
             _ => None,
         });
@@ -238,7 +244,7 @@ mod tests {
         assert!(matches!(begun.next_action, Some(crate::gateway::NextAction::ApprovalUrl(_))));
         let method = paypal.set_up_method(&secret(), &holder(), "SET1", TIMEOUT).await.unwrap();
         assert_eq!((method.reference.as_str(), method.brand.as_deref()), ("tok1", Some("j***@example.com")));
-        let made = stub.asked().pop().unwrap();
+        let made = stub.asked().into_iter().find(|asked| asked.line == "POST /v3/vault/payment-tokens").unwrap();
         assert_eq!(made.body["payment_source"]["token"], json!({ "id": "SET1", "type": "SETUP_TOKEN" }));
         assert_eq!(made.header("paypal-request-id"), Some("token-SET1"));
         let unfinished = paypal.set_up_method(&secret(), &holder(), "SET2", TIMEOUT).await;
