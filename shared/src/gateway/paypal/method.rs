@@ -258,6 +258,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_token_that_was_deleted_is_not_brought_back_by_the_answer_to_an_old_request() {
+        let stub = Stub::start(|asked| match asked.line.as_str() {
+            "GET /v3/vault/setup-tokens/SET1" => Some((200, json!({ "id": "SET1", "status": "VAULTED" }))),
+            "POST /v3/vault/payment-tokens" => Some((
+                200,
+                json!({ "id": "tok1", "payment_source": { "paypal": { "email_address": "j@example.com" } } }),
+            )),
+            _ => None,
+        });
+        let said = stub.paypal(&clock()).set_up_method(&secret(), &holder(), "SET1", TIMEOUT).await;
+        assert!(matches!(said, Err(MethodError::NotUsable(_))), "{said:?}");
+    }
+
+    #[tokio::test]
     async fn what_was_set_up_for_one_owner_is_nobody_elses() {
         let marked = |mark: Option<&Holder>| {
             let mark = mark.map(|mark| mark.0.clone());
