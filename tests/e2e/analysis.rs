@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Json;
+use axum::http::StatusCode;
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use local::anthropic::fault::{Fault, Kind};
 use local::dynamodb::DynamoDb;
@@ -16,7 +18,10 @@ use serde_json::{Value, json};
 use shared::analysis::anthropic::Anthropic;
 use shared::app::App;
 use shared::config::ERROR_ANALYSIS_MODEL;
+use shared::id::{AlertId, TenantId};
+use shared::model::alert::{Alert, AlertKind, Severity};
 use shared::store::Store;
+use shared::store::commit::Commit;
 
 use crate::world::{ADMIN, TENANT, World, refused};
 
@@ -65,6 +70,17 @@ pub async fn deliver(app: &App, event: Value, time: Duration) -> Value {
     context.request_id = uuid::Uuid::new_v4().to_string();
     context.deadline = u64::try_from(app.clock.now().plus(time).millis()).unwrap();
     error_analyst::handle(app, LambdaEvent::new(event, context)).await.unwrap()
+}
+
+/// The same function, asking another server than the simulator, for as long as that takes.
+async fn asking(app: &App, server: axum::Router) -> App {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, server).await });
+    let mut app = app.clone();
+    app.anthropic = Anthropic::new(reqwest::Client::new(), &url);
+    Arc::make_mut(&mut app.config).analysis_timeout = Duration::from_secs(20);
+    app
 }
 
 /// Fails to pay an invoice: Stripe declines in this word.
@@ -334,18 +350,79 @@ async fn a_busy_api_is_asked_three_times_and_then_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_that_wants_more_time_than_there_is_is_not_waited_for() {
+async fn a_batch_that_is_almost_over_leaves_its_records_to_the_next() {
     let world = World::new().await;
     let mut analyst = Analyst::of(&world).await;
     let invoice = declined_with(&world, "brand_new_word").await;
     let records = analyst.records().await;
-    // A batch that is almost over leaves its records to the next, in their order.
     let event = json!({ "Records": records });
     let answer = deliver(&analyst.app, event.clone(), Duration::from_secs(20)).await;
     let number = &records[0]["dynamodb"]["SequenceNumber"];
     assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": number }] }));
     assert!(world.stack.anthropic.requests().is_empty());
     assert_eq!(alert(&world, &invoice).await.get("explanation"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_that_asks_for_more_time_than_there_is_is_not_waited_for() {
+    let world = World::new().await;
+    let mut analyst = Analyst::of(&world).await;
+    let invoice = declined_with(&world, "brand_new_word").await;
+    let records = analyst.records().await;
+    let asked = Arc::new(AtomicU32::new(0));
+    for (pause, tries) in [("1", 3), ("120", 1)] {
+        let counter = asked.clone();
+        let answer = async move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+            (StatusCode::TOO_MANY_REQUESTS, [("retry-after", pause)], "{}")
+        };
+        let app = asking(&analyst.app, axum::Router::new().fallback(answer)).await;
+        assert_eq!(hand(&app, records.clone()).await, json!({ "batchItemFailures": [] }));
+        assert_eq!(asked.swap(0, Ordering::SeqCst), tries, "retry-after: {pause}");
+        assert_eq!(alert(&world, &invoice).await.get("explanation"), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_no_payment_in_the_books_is_explained_too() {
+    let world = World::new().await;
+    let mut analyst = Analyst::of(&world).await;
+    let tenant: TenantId = TENANT.parse().unwrap();
+    let unknown = Alert {
+        alert_id: AlertId::of(&tenant, "unknown_to_us", "payment/pay_nobodys"),
+        tenant_id: tenant,
+        kind: AlertKind::UnknownToUs,
+        severity: Severity::Critical,
+        invoice_id: None,
+        payment_id: None,
+        schedule_id: None,
+        method_id: None,
+        message: "m".to_owned(),
+        next_action: "n".to_owned(),
+        at: world.clock.now(),
+    };
+    let mut commit = Commit::default();
+    commit.alert(&unknown);
+    world.stack.app.store.commit(commit, world.clock.now().plus(Duration::from_mins(1))).await.unwrap();
+    assert_eq!(analyst.work().await, json!({ "batchItemFailures": [] }));
+    let alerts = world.listed(TENANT, "/alerts", 100).await;
+    assert!(alerts[0]["explanation"].is_object(), "{}", alerts[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_of_one_vendor_are_complex_from_the_third_on_over_whatever_methods() {
+    let world = World::new().await;
+    let mut analyst = Analyst::of(&world).await;
+    for (nth, vendor, is_explained) in
+        [(1, "globex", false), (2, "globex", false), (3, "initech", false), (4, "globex", true)]
+    {
+        let broke = world.method("pm_card_visa_chargeDeclinedInsufficientFunds", json!({})).await;
+        let invoice =
+            world.approved(json!({ "counterparty": { "name": format!("No. {nth}"), "vendor_id": vendor } })).await;
+        refused(&world.pay(&invoice, json!({ "payment_method_id": broke })).await, 402, &["insufficient_funds"]);
+        analyst.work().await;
+        assert_eq!(alert(&world, &invoice).await.get("explanation").is_some(), is_explained, "failure {nth}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -389,13 +466,7 @@ async fn what_is_resolved_or_raised_again_while_the_model_writes_is_not_explaine
             Json(json!({ "model": "m", "stop_reason": "end_turn",
                          "content": [{ "type": "text", "text": said("too late").to_string() }] }))
         };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = axum::Router::new().fallback(meanwhile);
-        tokio::spawn(async move { axum::serve(listener, server).await });
-        let mut app = analyst.app.clone();
-        app.anthropic = Anthropic::new(world.stack.http.clone(), &url);
-        Arc::make_mut(&mut app.config).analysis_timeout = Duration::from_secs(20);
+        let app = asking(&analyst.app, axum::Router::new().fallback(meanwhile)).await;
         assert_eq!(hand(&app, records).await, json!({ "batchItemFailures": [] }));
         let after = alert(&world, &invoice).await;
         assert_eq!(after["status"], json!(if resolves { "resolved" } else { "open" }));
