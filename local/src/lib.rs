@@ -1,5 +1,6 @@
 //! Passerelle on a laptop: the functions as they are, and stand-ins for everything around them.
 
+pub mod anthropic;
 pub mod api_gateway;
 pub mod bench;
 pub mod bootstrap;
@@ -14,6 +15,7 @@ pub mod secrets_manager;
 pub mod seed;
 mod simulator;
 pub mod stack;
+pub mod stream;
 pub mod stripe;
 pub mod tables;
 pub mod template;

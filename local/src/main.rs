@@ -12,7 +12,7 @@ use local::{bench, demo, token, try_page};
 use serde_json::json;
 use shared::clock::Clock;
 
-/// Passerelle on a laptop: API, DynamoDB, secrets, and simulated Stripe, PayPal and Plaid, in one process.
+/// Passerelle on a laptop: API, DynamoDB, secrets, and simulated Stripe, PayPal, Plaid and Anthropic, in one process.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -73,7 +73,7 @@ enum Bench {
 
 #[derive(clap::Args)]
 struct Serve {
-    /// The first port: the API. DynamoDB has the next, secrets the one after, Stripe the eleventh after, PayPal the twelfth, Plaid the thirteenth
+    /// The first port: the API. DynamoDB has the next, secrets the one after, Stripe the eleventh after, PayPal the twelfth, Plaid the thirteenth, Anthropic the fourteenth
     #[arg(long, default_value_t = 9000)]
     port: u16,
     /// Keeps everything in this folder
@@ -128,7 +128,9 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
 async fn serve(arguments: Serve) -> Result<(), Box<dyn std::error::Error>> {
     let port = Some(arguments.port);
     let test_keys = arguments.secrets.as_deref().map(TestKeys::read).transpose()?.unwrap_or_default();
-    let stack = Stack::start(Options { port, data: arguments.data, test_keys, ..Options::default() }).await?;
+    let error_analysis = std::env::var("ERROR_ANALYSIS").ok();
+    let options = Options { port, data: arguments.data, error_analysis, test_keys, ..Options::default() };
+    let stack = Stack::start(options).await?;
     seed::acme(&stack).await?;
     let urls = &stack.urls;
     let token = token::issue(ADMIN, TENANT, &[], &stack.clock)?;
@@ -139,6 +141,9 @@ async fn serve(arguments: Serve) -> Result<(), Box<dyn std::error::Error>> {
     println!("Stripe           {}", config.stripe_api_base);
     println!("PayPal           {}", config.paypal_api_base);
     println!("Plaid            {}", config.plaid_api_base);
+    if let Some(model) = &config.error_analysis {
+        println!("Anthropic        {} ({model} explains complex alerts)", config.anthropic_api_base);
+    }
     println!("Try it           {}{}", urls.api, try_page::PATH);
     let left_out = seed::left_out(&stack.test_keys);
     if !left_out.is_empty() {

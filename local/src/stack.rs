@@ -21,12 +21,14 @@ use shared::flow::run::Executor;
 use shared::telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
 
+use crate::anthropic::{self, Anthropic};
 use crate::api_gateway::{ApiGateway, NoRouter};
 use crate::dynamodb::{DynamoDb, DynamoDbError};
 use crate::paypal::{self, PayPal};
 use crate::permissions::Permissions;
 use crate::plaid::{self, Plaid};
 use crate::secrets_manager::SecretsManager;
+use crate::stream::{self, Stream, StreamError};
 use crate::stripe::{self, Stripe};
 use crate::tables::{self, TablesError};
 use crate::template::{Template, TemplateError};
@@ -59,6 +61,8 @@ pub struct Options {
     pub paypal_proxy: Option<String>,
     /// Where the functions reach Plaid, when something stands in between.
     pub plaid_proxy: Option<String>,
+    /// Whether a model explains alerts: `on` or `off`, which it is without.
+    pub error_analysis: Option<String>,
     /// Where the functions' metrics go.
     pub metrics: Metrics,
     /// Accounts at the gateways' own sandboxes, which take the places of their simulators.
@@ -91,6 +95,9 @@ pub enum StackError {
     /// The functions' clients.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// A stream that starts a function.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
     /// A function of the template has no code.
     #[error(transparent)]
     NoRouter(#[from] NoRouter),
@@ -111,6 +118,8 @@ pub struct Stack {
     pub paypal: PayPal,
     /// The Plaid simulator.
     pub plaid: Plaid,
+    /// The Anthropic simulator.
+    pub anthropic: Anthropic,
     /// Secrets Manager.
     pub secrets: SecretsManager,
     /// The tables' names by environment variable.
@@ -151,6 +160,8 @@ pub struct Urls {
     pub paypal: String,
     /// Plaid.
     pub plaid: String,
+    /// Anthropic.
+    pub anthropic: String,
 }
 
 /// Ports count from the first.
@@ -161,6 +172,7 @@ pub const CONTROL: u16 = 3;
 const STRIPE: u16 = 11;
 const PAYPAL: u16 = 12;
 const PLAID: u16 = 13;
+const ANTHROPIC: u16 = 14;
 
 impl Stack {
     /// Starts everything.
@@ -218,6 +230,11 @@ impl Stack {
         let plaid_url = url(&plaid_listener)?;
         tokio::spawn(plaid::serve(plaid.clone(), plaid_listener));
 
+        let anthropic = Anthropic::default();
+        let anthropic_listener = bind(ANTHROPIC).await?;
+        let anthropic_url = url(&anthropic_listener)?;
+        tokio::spawn(anthropic::serve(anthropic.clone(), anthropic_listener));
+
         let keys = &options.test_keys;
         let base = |name: &str, proxy: &Option<String>, gateway: &str| {
             proxy.clone().or_else(|| std::env::var(name).ok()).or_else(|| Some(gateway.to_owned()))
@@ -230,11 +247,15 @@ impl Stack {
             "STRIPE_API_BASE" => base(name, &options.stripe_proxy, stripe_at),
             "PAYPAL_API_BASE" => base(name, &options.paypal_proxy, paypal_at),
             "PLAID_API_BASE" => base(name, &options.plaid_proxy, plaid_at),
+            "ANTHROPIC_API_BASE" => base(name, &None, &anthropic_url),
+            "ERROR_ANALYSIS" => options.error_analysis.clone(),
+            "ERROR_ANALYSIS_MODEL" => std::env::var(name).ok(),
             "PAYPAL_WEBHOOK_CA" => keys.paypal.is_none().then(|| paypal.webhook_ca()),
             "PAYMENTS_PAUSED" => Some(options.payments_paused.to_string()),
             _ => tables.get(name).cloned(),
         })?;
         config.gateway_timeout = options.gateway_timeout.unwrap_or(config.gateway_timeout);
+        config.analysis_timeout = options.gateway_timeout.unwrap_or(config.analysis_timeout);
         let client = match options.dynamodb_http.clone() {
             Some(http) => database.client_through(http),
             None => database.client(),
@@ -263,6 +284,10 @@ impl Stack {
             ("webhook".to_owned(), webhook::router(app_of("webhook")?)),
         ]);
         let executor = app_of("scheduled-executor")?;
+        let analyst = app_of("error-analyst")?;
+        if analyst.config.error_analysis.is_some() {
+            follow(&database, &template, &name, analyst).await?;
+        }
         let api_listener = bind(0).await?;
         let api_url = url(&api_listener)?;
         let api = ApiGateway::new(&template, routers, clock.clone())?.into_router();
@@ -280,6 +305,7 @@ impl Stack {
             stripe: stripe_url,
             paypal: paypal_url,
             plaid: plaid_url,
+            anthropic: anthropic_url,
         };
         // Beside the API, as a tenant's own page would be.
         let served = api.merge(try_page::router(&urls, &options.test_keys, clock.clone()));
@@ -293,6 +319,7 @@ impl Stack {
             stripe,
             paypal,
             plaid,
+            anthropic,
             secrets,
             tables,
             dynamodb: database.client(),
@@ -310,14 +337,37 @@ async fn execute(State(app): State<App>, body: axum::Json<Value>) -> axum::Json<
         Some(Ok(time)) => app.at(Clock::simulated(time)),
         Some(Err(error)) => return axum::Json(json!({ "error": format!("at: {error}") })),
     };
-    let mut context = Context::default();
-    context.request_id = uuid::Uuid::new_v4().to_string();
-    context.deadline = u64::try_from(app.clock.now().plus(EXECUTOR_TIME).millis()).unwrap_or_default();
-    let event = LambdaEvent::new(json!({ "run": "daily" }), context);
+    let event = LambdaEvent::new(json!({ "run": "daily" }), context(&app.clock, EXECUTOR_TIME));
     axum::Json(match scheduled_executor::handle(&Executor::new(app), None, event).await {
         Ok(summary) => summary,
         Err(error) => json!({ "error": error.to_string() }),
     })
+}
+
+/// Has the analyst started by the streams that the template gives it, as Lambda does.
+async fn follow(database: &DynamoDb, template: &Template, stack: &str, app: App) -> Result<(), StackError> {
+    for source in &template.streams {
+        let Some(table) = template.tables.iter().find(|table| table.logical_id == source.table) else { continue };
+        let function = template.functions.iter().find(|function| function.logical_id == source.function);
+        let time = function.map(|function| function.timeout).unwrap_or_default();
+        // What is in a file was looked at when it was written.
+        let stream = Stream::open(reqwest::Client::new(), database.endpoint(), &table.name(stack), "LATEST").await?;
+        let app = app.clone();
+        let invoke = async move |event: Value| {
+            let event = LambdaEvent::new(event, context(&app.clock, time));
+            error_analyst::handle(&app, event).await.unwrap_or_default()
+        };
+        tokio::spawn(stream::follow(stream, source.clone(), invoke));
+    }
+    Ok(())
+}
+
+/// An invocation that begins now.
+fn context(clock: &Clock, time: Duration) -> Context {
+    let mut context = Context::default();
+    context.request_id = uuid::Uuid::new_v4().to_string();
+    context.deadline = u64::try_from(clock.now().plus(time).millis()).unwrap_or_default();
+    context
 }
 
 /// A name of its own for each stack on a shared engine; the embedded one has only this stack.

@@ -6,6 +6,7 @@ use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 
+use crate::analysis::anthropic::Anthropic;
 use crate::bounds;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
@@ -35,6 +36,8 @@ pub struct App {
     pub plaid: Plaid,
     /// Who signs Plaid's webhooks.
     pub plaid_signatures: plaid::signature::Verifier,
+    /// Who explains alerts.
+    pub anthropic: Anthropic,
     /// What the function is configured with.
     pub config: Arc<Config>,
     /// The time.
@@ -91,6 +94,7 @@ impl App {
             paypal: PayPal::new(http.clone(), &config.paypal_api_base, clock.clone()),
             paypal_signatures,
             plaid: Plaid::new(http.clone(), &config.plaid_api_base),
+            anthropic: Anthropic::new(http.clone(), &config.anthropic_api_base),
             plaid_signatures: plaid::signature::Verifier::new(clock.clone()),
             store: Store::new(dynamodb, config.tables.clone(), clock.clone()),
             secrets: Secrets::new(secrets, config.secrets_prefix.clone(), clock.clone()),

@@ -298,3 +298,40 @@ pub const EXPIRY_MONTHS_BACK: i32 = 12;
 
 /// Bytes of an address that a browser is to come back to.
 pub const URL_BYTES: usize = 2_000;
+
+/// Time for one request to a model: it writes a few sentences.
+pub const ANALYSIS_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Time for explaining one alert, tries and pauses included: a batch of five fits into the function's time.
+pub const ANALYSIS_TIME: Duration = Duration::from_secs(50);
+
+/// Kept free of that to write the explanation down.
+pub const ANALYSIS_RESERVE: Duration = Duration::from_secs(3);
+
+/// Requests to a model about one alert.
+pub const ANALYSIS_TRIES: u32 = 3;
+
+/// First pause between them and the longest; full jitter below that.
+pub const ANALYSIS_BACKOFF: Duration = Duration::from_secs(1);
+/// See [`ANALYSIS_BACKOFF`].
+pub const ANALYSIS_BACKOFF_MAX: Duration = Duration::from_secs(8);
+
+/// Tokens that a model may write about one alert, what it thinks included: a few cents.
+pub const ANALYSIS_TOKENS: u32 = 4_096;
+
+/// Body of a model's answer, bytes.
+pub const ANALYSIS_BYTES: usize = 64 * 1024;
+
+/// Characters of the summary, and of each of the other two texts, of an explanation.
+pub const SUMMARY_CHARS: usize = 300;
+/// See [`SUMMARY_CHARS`].
+pub const EXPLANATION_CHARS: usize = 800;
+
+/// A tenant's last agent runs, in which repeated failures are counted and of which a model is told.
+pub const ANALYSIS_RUNS: usize = 50;
+
+/// Agent runs and audit entries that a model is told of at most: the last ones.
+pub const ANALYSIS_EVENTS: usize = 20;
+
+/// As many failures of one method, of one vendor or of one thing are no accident.
+pub const REPEATED: u64 = 3;

@@ -14,6 +14,13 @@ pub const PAYPAL_API_BASE: &str = "https://api-m.paypal.com";
 /// The default of `PLAID_API_BASE`.
 pub const PLAID_API_BASE: &str = "https://production.plaid.com";
 
+/// The default of `ANTHROPIC_API_BASE`.
+pub const ANTHROPIC_API_BASE: &str = "https://api.anthropic.com";
+
+/// The default of `ERROR_ANALYSIS_MODEL`: the Claude Sonnet of late 2026 (platform.claude.com/docs, "Claude Sonnet 5.5
+/// migration guide"). Claude Sonnet 4 was retired in June 2026.
+pub const ERROR_ANALYSIS_MODEL: &str = "claude-sonnet-5-5";
+
 /// What a function is configured with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -27,6 +34,10 @@ pub struct Config {
     pub paypal_api_base: String,
     /// Where Plaid is.
     pub plaid_api_base: String,
+    /// Where Anthropic's API is.
+    pub anthropic_api_base: String,
+    /// The model that explains alerts; `None`: no model is asked anything.
+    pub error_analysis: Option<String>,
     /// PEM of further roots for the certificates of PayPal's webhooks: a simulator's.
     pub paypal_webhook_ca: Option<String>,
     /// The claim that names the tenant.
@@ -45,6 +56,8 @@ pub struct Config {
     pub metrics_namespace: String,
     /// Time for one request to a gateway.
     pub gateway_timeout: std::time::Duration,
+    /// Time for one request to a model.
+    pub analysis_timeout: std::time::Duration,
 }
 
 /// Names of the tables.
@@ -111,6 +124,15 @@ impl Config {
         let stripe_api_base = base("STRIPE_API_BASE", STRIPE_API_BASE);
         let paypal_api_base = base("PAYPAL_API_BASE", PAYPAL_API_BASE);
         let plaid_api_base = base("PLAID_API_BASE", PLAID_API_BASE);
+        let anthropic_api_base = base("ANTHROPIC_API_BASE", ANTHROPIC_API_BASE);
+        let error_analysis = match or("ERROR_ANALYSIS", "off").as_str() {
+            "on" => Some(or("ERROR_ANALYSIS_MODEL", ERROR_ANALYSIS_MODEL)),
+            "off" => None,
+            _ => {
+                wrong.push("ERROR_ANALYSIS is neither on nor off".to_owned());
+                None
+            }
+        };
         let payments_paused = match or("PAYMENTS_PAUSED", "false").as_str() {
             "true" => true,
             "false" => false,
@@ -137,6 +159,8 @@ impl Config {
             stripe_api_base,
             paypal_api_base,
             plaid_api_base,
+            anthropic_api_base,
+            error_analysis,
             paypal_webhook_ca: present("PAYPAL_WEBHOOK_CA"),
             tenant_claim: or("TENANT_CLAIM", "tenant_id"),
             user_claim: or("USER_CLAIM", "sub"),
@@ -146,6 +170,7 @@ impl Config {
             gateway_rate,
             executor_queue_url: present("EXECUTOR_QUEUE_URL"),
             gateway_timeout: bounds::GATEWAY_TIMEOUT,
+            analysis_timeout: bounds::ANALYSIS_TIMEOUT,
         })
     }
 
@@ -168,6 +193,7 @@ mod tests {
             "INVOICES_TABLE" => Some("invoices".to_owned()),
             "PAYMENTS_PAUSED" => Some("yes".to_owned()),
             "GATEWAY_RATE_PER_SECOND" => Some("0".to_owned()),
+            "ERROR_ANALYSIS" => Some("true".to_owned()),
             _ => None,
         })
         .unwrap_err()
@@ -179,6 +205,7 @@ mod tests {
             "WEBHOOK_EVENTS_TABLE",
             "PAYMENTS_PAUSED",
             "GATEWAY_RATE_PER_SECOND",
+            "ERROR_ANALYSIS is neither on nor off",
         ] {
             assert!(error.contains(name), "{name} in {error}");
         }
@@ -192,5 +219,6 @@ mod tests {
         assert_eq!((config.paypal_api_base.as_str(), config.paypal_webhook_ca), (PAYPAL_API_BASE, None));
         assert_eq!((config.tenant_claim.as_str(), config.user_claim.as_str()), ("tenant_id", "sub"));
         assert!(!config.payments_paused);
+        assert_eq!(config.error_analysis, None, "no model is asked anything unless the owner wants it");
     }
 }

@@ -1,8 +1,9 @@
 //! What the functions of Passerelle have in common.
 //!
 //! `model` and `policy` are pure; `store`, `gateway` and `secrets` do the reading and writing; `flow` puts them
-//! together step by step; `api` speaks HTTP. ARCHITECTURE.md walks through the house.
+//! together step by step; `analysis` asks a language model about alerts; `api` speaks HTTP. ARCHITECTURE.md walks through the house.
 
+pub mod analysis;
 pub mod api;
 pub mod app;
 pub mod bounds;

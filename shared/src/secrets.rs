@@ -75,6 +75,13 @@ pub struct BankAccess {
     pub access_token: SecretString,
 }
 
+/// The secret of the whole deployment for explaining alerts.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AnalysisSecret {
+    /// Anthropic's key.
+    pub api_key: SecretString,
+}
+
 /// A tenant's secret for the gateway that something goes through.
 #[derive(Clone, Debug)]
 pub enum Keys {
@@ -145,6 +152,7 @@ pub struct Secrets {
     paypal: Slots<PayPalSecret>,
     plaid: Slots<PlaidSecret>,
     banks: Slots<BankAccess>,
+    analysis: Slots<AnalysisSecret>,
 }
 
 /// The secrets of one gateway, by name.
@@ -182,8 +190,8 @@ impl Secrets {
     /// Secrets named `<prefix>/<tenant>/<gateway>`.
     #[must_use]
     pub fn new(client: Client, prefix: String, clock: Clock) -> Self {
-        let (stripe, paypal, plaid, banks) = Default::default();
-        Self { client, prefix, clock, stripe, paypal, plaid, banks }
+        let (stripe, paypal, plaid, banks, analysis) = Default::default();
+        Self { client, prefix, clock, stripe, paypal, plaid, banks, analysis }
     }
 
     /// The same secrets going by another clock, with a cache of their own: ages of two clocks don't mix.
@@ -230,6 +238,27 @@ impl Secrets {
     /// [`SecretError`].
     pub async fn bank(&self, tenant: &TenantId, method: &MethodId) -> Result<Arc<BankAccess>, SecretError> {
         self.get(&self.banks, tenant, &format!("plaid/{method}"), Slot::is_fresh).await
+    }
+
+    /// The secret for explaining alerts, from the cache if it is fresh.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn analysis(&self) -> Result<Arc<AnalysisSecret>, SecretError> {
+        self.named(&self.analysis, self.analysis_name(), Slot::is_fresh).await
+    }
+
+    /// The secret for explaining alerts, fetched anew unless that was done moments ago.
+    ///
+    /// # Errors
+    /// [`SecretError`].
+    pub async fn analysis_anew(&self) -> Result<Arc<AnalysisSecret>, SecretError> {
+        self.named(&self.analysis, self.analysis_name(), Slot::is_new).await
+    }
+
+    /// No tenant's, and no tenant can be called so: what a tenant has is a level deeper.
+    fn analysis_name(&self) -> String {
+        format!("{}/error-analysis", self.prefix)
     }
 
     /// Keeps what opens the bank account behind a method at Plaid, instead of what was kept before.
@@ -339,7 +368,15 @@ impl Secrets {
         gateway: &str,
         usable: impl Fn(&Slot<T>, Time) -> bool,
     ) -> Result<Arc<T>, SecretError> {
-        let name = format!("{}/{tenant}/{gateway}", self.prefix);
+        self.named(slots, format!("{}/{tenant}/{gateway}", self.prefix), usable).await
+    }
+
+    async fn named<T: DeserializeOwned>(
+        &self,
+        slots: &Slots<T>,
+        name: String,
+        usable: impl Fn(&Slot<T>, Time) -> bool,
+    ) -> Result<Arc<T>, SecretError> {
         let slot = {
             let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
             if slots.len() >= bounds::SECRET_SLOTS && !slots.contains_key(&name) {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use local::stripe::fault::{Fault, Kind};
 
 use crate::ach::signed_by_plaid;
+use crate::analysis::{Analyst, decline, deliver};
 use crate::paypal::signed_by_paypal;
 use crate::world::{ACCOUNT, World};
 
@@ -17,6 +18,7 @@ const REFUND: &str = include_str!("../../events/refund.json");
 const WEBHOOK: &str = include_str!("../../events/webhook.json");
 const WEBHOOK_BASE64: &str = include_str!("../../events/webhook-base64.json");
 const WEBHOOK_PAYPAL: &str = include_str!("../../events/webhook-paypal.json");
+const ERROR_ANALYST: &str = include_str!("../../events/error-analyst.json");
 const WEBHOOK_PLAID: &str = include_str!("../../events/webhook-plaid.json");
 
 /// Hands an event to the pay function as the Lambda runtime does.
@@ -138,4 +140,18 @@ async fn while_payments_are_paused_nothing_new_goes_back() {
     let event: Value = serde_json::from_str(REFUND).unwrap();
     assert_eq!(hand(refund::router(app), &event).await["statusCode"], json!(503));
     assert!(world.stack.stripe.refunds(ACCOUNT).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_of_the_alerts_stream_has_its_alert_explained() {
+    let world = World::new().await;
+    let analyst = Analyst::of(&world).await;
+    let invoice = world.approved(json!({ "invoice_id": "INV-2025-001" })).await;
+    decline(&world, &invoice, "brand_new_word").await;
+    let event: Value = serde_json::from_str(ERROR_ANALYST).unwrap();
+    let answer = deliver(&analyst.app, event.clone(), std::time::Duration::from_mins(5)).await;
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    let alerts = world.listed("acme", "/alerts", 100).await;
+    assert_eq!(alerts[0]["id"], event["Records"][0]["dynamodb"]["Keys"]["alert_id"]["S"]);
+    assert!(alerts[0]["explanation"]["summary"].is_string(), "{}", alerts[0]);
 }

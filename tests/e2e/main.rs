@@ -12,6 +12,7 @@
 
 mod ach;
 mod aftermath;
+mod analysis;
 mod approval;
 mod audit;
 mod bootstraps;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use shared::model::tenant::{Limits, Member};
 use shared::store::commit::Commit;
 
+use crate::analysis::{Analyst, declined_with};
 use crate::schedules::{EXPIRED, days, patch, read, scheduled};
 use crate::world::{ADMIN, TENANT, World};
 
@@ -83,6 +84,7 @@ async fn each_function_uses_all_that_its_policy_grants() {
     payments_and_refunds(&world).await;
     promises(&world).await;
     stripe_tells(&world).await;
+    Box::pin(analysis(&world)).await;
     review(&world).await;
     // Too large for the stack of a test's thread, all in one.
     Box::pin(paypal(&world)).await;
@@ -91,8 +93,9 @@ async fn each_function_uses_all_that_its_policy_grants() {
 
     for (name, function) in &world.stack.functions {
         let unused: Vec<Grant> = function.permissions.unused();
-        // The queue is not here: Lambda takes from it, and the samples of its events are tested elsewhere.
-        let unused: Vec<&Grant> = unused.iter().filter(|grant| !grant.action.starts_with("sqs:")).collect();
+        // Queues and streams are not here: Lambda reads them, and the samples of their events are tested elsewhere.
+        let is_lambdas = |grant: &Grant| grant.action.starts_with("sqs:") || grant.resource.ends_with("/stream");
+        let unused: Vec<&Grant> = unused.iter().filter(|grant| !is_lambdas(grant)).collect();
         assert!(unused.is_empty(), "{name} does not use {unused:?}");
     }
 }
@@ -289,6 +292,14 @@ async fn methods(world: &World) {
     world.told(&world.events(&["payment_method.automatically_updated"]).pop().unwrap()).await;
 }
 
+/// A decline in a word that nobody knows is explained.
+async fn analysis(world: &World) {
+    let mut analyst = Analyst::of(world).await;
+    declined_with(world, "permission_story").await;
+    assert_eq!(analyst.work().await, json!({ "batchItemFailures": [] }));
+    assert!(!world.stack.anthropic.requests().is_empty());
+}
+
 async fn review(world: &World) {
     let alert = get(world, "/alerts").await["items"][0]["id"].clone();
     let path = format!("/alerts/{}/resolve", alert.as_str().unwrap());
@@ -300,7 +311,7 @@ async fn review(world: &World) {
 }
 
 #[test]
-fn the_executor_alone_may_use_its_queue_and_lambda_take_from_it() {
+fn only_lambda_uses_queues_and_streams_with_the_roles_of_functions_but_for_the_executor_which_sends_to_its_own() {
     for function in Template::bundled().unwrap().functions {
         let grants = function.grants.iter().filter(|grant| grant.action.starts_with("sqs:"));
         let mut granted: Vec<(&str, &str)> =
@@ -309,7 +320,19 @@ fn the_executor_alone_may_use_its_queue_and_lambda_take_from_it() {
         // All but the last are for Lambda, which polls with the function's role.
         let needed = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"];
         let needed = needed.map(|action| (action, "ExecutorQueue"));
-        assert_eq!(granted, if function.folder == "scheduled-executor" { needed.to_vec() } else { vec![] });
+        let expected = match function.folder.as_str() {
+            "scheduled-executor" => needed.to_vec(),
+            // What Lambda gives up on.
+            "error-analyst" => vec![("sqs:SendMessage", "AnalystDeadLetterQueue")],
+            _ => vec![],
+        };
+        assert_eq!(granted, expected);
+        let streams = function.grants.iter().filter(|grant| grant.resource.ends_with("/stream"));
+        let mut streams: Vec<&str> = streams.map(|grant| grant.action.as_str()).collect();
+        streams.sort_unstable();
+        let needed = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
+        let needed = needed.map(|action| format!("dynamodb:{action}"));
+        assert_eq!(streams, if function.folder == "error-analyst" { needed.to_vec() } else { vec![] });
     }
 }
 
@@ -329,6 +352,10 @@ fn nobody_may_change_an_audit_entry_and_no_policy_reaches_further_than_it_says()
             // What opens bank accounts is written and deleted by who links and detaches them alone.
             let links = function.folder == "payment-methods";
             let secret = match action.as_str() {
+                // The one secret of the whole deployment, for the one function that asks a model, which reads no other.
+                "secretsmanager:GetSecretValue" if function.folder == "error-analyst" => {
+                    name.ends_with(":secret:${SecretsPrefix}/error-analysis")
+                }
                 "secretsmanager:GetSecretValue" => gateways.into_iter().any(named),
                 "secretsmanager:CreateSecret" | "secretsmanager:PutSecretValue" | "secretsmanager:DeleteSecret" => {
                     links && named("plaid/*")
@@ -336,6 +363,10 @@ fn nobody_may_change_an_audit_entry_and_no_policy_reaches_further_than_it_says()
                 _ => false,
             };
             assert!(secret || !resource.contains('*'), "{}: {grant:?}", function.folder);
+            // A model's answer reaches nothing but the alert that it is written on.
+            let writes = ["PutItem", "UpdateItem", "DeleteItem"].iter().any(|write| action.ends_with(write));
+            let is_analyst = function.folder == "error-analyst" && writes;
+            assert!(!is_analyst || (action.as_str(), resource.as_str()) == ("dynamodb:UpdateItem", "AlertsTable"));
         }
     }
 }

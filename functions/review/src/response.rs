@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use shared::api::About;
-use shared::model::alert::{AgentRun, Raised};
+use shared::model::alert::{AgentRun, Explanation, Raised};
 
 /// An alert; once resolved, with who did it, when and how.
 pub fn alert(alert: &Raised) -> Value {
@@ -22,11 +22,24 @@ pub fn alert(alert: &Raised) -> Value {
         "count": alert.count,
         "first_seen": alert.first_seen,
         "last_seen": alert.last_seen,
-        "explanation": alert.explanation,
+        "explanation": alert.explanation.as_ref().map(suggested),
         "resolved_by": resolution.map(|resolution| &resolution.resolved_by),
         "resolved_at": resolution.map(|resolution| resolution.resolved_at),
         "note": resolution.map(|resolution| &resolution.note),
     }))
+}
+
+/// What a model made of an alert, and that it is no more than that.
+fn suggested(explanation: &Explanation) -> Value {
+    json!({
+        "suggestion": true,
+        "summary": explanation.summary,
+        "likely_cause": explanation.likely_cause,
+        "suggested_action": explanation.suggested_action,
+        "confidence": explanation.confidence,
+        "model": explanation.model,
+        "at": explanation.at,
+    })
 }
 
 /// The answer to a resolution.

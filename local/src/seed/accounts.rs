@@ -21,10 +21,16 @@ pub(super) const VENDOR_ACCOUNT: &str = "acct_officesupplies";
 pub(crate) const PLAID_CLIENT: &str = "plaid-acme-local-stack";
 const PLAID_SECRET: &str = "plaid-secret-acme-local-stack";
 
+/// The deployment's key at Anthropic.
+const ANTHROPIC_KEY: &str = "sk-ant-local-stack";
+
 /// Opens the accounts, and keeps what opens them as the tenant's secrets. No sandbox can reach this machine with a
 /// webhook: simulators alone are told to.
 pub(super) fn open(stack: &Stack) -> io::Result<()> {
     let (keys, api) = (&stack.test_keys, &stack.urls.api);
+    // Nobody's account, and used only where a model is to explain alerts.
+    stack.anthropic.add_key(ANTHROPIC_KEY);
+    stack.secrets.add("passerelle/error-analysis", &json!({ "api_key": ANTHROPIC_KEY }))?;
     let keep = |gateway: &str, secret| stack.secrets.add(&format!("passerelle/{TENANT}/{gateway}"), &secret);
     match &keys.stripe {
         Some(stripe) => keep("stripe", stripe.secret())?,

@@ -8,7 +8,7 @@ use super::node::Node;
 pub struct Grant {
     /// As IAM writes it: `dynamodb:Query`.
     pub action: String,
-    /// A table of the template, an index of one (`InvoicesTable/index/by-number`), another resource of it, or the text
+    /// A table of the template, an index of one (`InvoicesTable/index/by-number`) or its stream (`…/stream`), another resource of it, or the text
     /// of an ARN with its variables.
     pub resource: String,
 }
@@ -56,7 +56,10 @@ fn one_or_more<'a>(node: &Node<'a>) -> Vec<Node<'a>> {
 
 fn named(resource: &Node<'_>) -> Result<String, TemplateError> {
     let text = match (resource.call("GetAtt"), resource.call("Sub")) {
-        (Some(attribute), _) => attribute.strip_suffix(".Arn").map(str::to_owned),
+        (Some(attribute), _) => match attribute.strip_suffix(".StreamArn") {
+            Some(table) => Some(format!("{table}/stream")),
+            None => attribute.strip_suffix(".Arn").map(str::to_owned),
+        },
         (None, Some(text)) => Some(
             text.strip_prefix("${")
                 .and_then(|text| text.split_once(".Arn}"))
@@ -64,5 +67,5 @@ fn named(resource: &Node<'_>) -> Result<String, TemplateError> {
         ),
         (None, None) => None,
     };
-    text.ok_or_else(|| resource.expected("!GetAtt ….Arn or !Sub"))
+    text.ok_or_else(|| resource.expected("!GetAtt ….Arn, !GetAtt ….StreamArn or !Sub"))
 }

@@ -5,6 +5,7 @@
 
 mod grant;
 mod node;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use saphyr::{LoadableYamlNode, Yaml};
 
 pub use grant::Grant;
 use node::Node;
+pub use stream::StreamSource;
 
 /// What the local stack needs of the template.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct Template {
     pub functions: Vec<Function>,
     /// The routes of the HTTP API.
     pub routes: Vec<Route>,
+    /// The tables' streams that start functions.
+    pub streams: Vec<StreamSource>,
 }
 
 /// A DynamoDB table.
@@ -196,7 +200,9 @@ impl Template {
             }
             functions.push(function);
         }
-        Ok(Self { tables, functions, routes })
+        let streams = of_type("AWS::Lambda::EventSourceMapping").map(|(_, node)| stream::source(node));
+        let streams = streams.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { tables, functions, routes, streams })
     }
 
     /// The names of the tables in the stack called `stack`, by the environment variable that tells them.

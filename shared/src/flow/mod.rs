@@ -3,6 +3,7 @@
 //! A flow reads, lets `policy` and `model` decide, commits, and calls a gateway only after the intent is written.
 
 pub mod alert;
+pub mod analyze;
 pub mod cancel;
 pub mod execute;
 pub mod invoice;

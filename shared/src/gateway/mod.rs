@@ -6,7 +6,7 @@
 pub mod paypal;
 pub mod plaid;
 pub mod stripe;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,9 +16,19 @@ use jiff::civil::Date;
 pub use self::wire::http_client;
 use crate::clock::Time;
 use crate::model::method::{MethodKind, MethodStatus};
-use crate::model::payment::Failure;
+use crate::model::payment::{Failure, Gateway};
 use crate::model::transition::Standing;
 use crate::money::Money;
+
+/// Whether a gateway's code, or its word where it has no code, is one that we know the meaning of.
+#[must_use]
+pub fn knows(gateway: Gateway, code: &str) -> bool {
+    match gateway {
+        Gateway::Stripe => stripe::knows(code),
+        Gateway::Paypal => paypal::knows(code),
+        Gateway::Plaid => plaid::knows(code),
+    }
+}
 
 /// What a send, a look-up or a cancellation shows.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,12 +27,12 @@ pub(super) fn segment(text: &str) -> String {
 }
 
 /// Only a connection that was never made proves that nothing was sent.
-pub(super) fn trouble(error: &reqwest::Error) -> Trouble {
+pub(crate) fn trouble(error: &reqwest::Error) -> Trouble {
     if error.is_connect() || error.is_builder() { Trouble::Unreachable } else { Trouble::Lost }
 }
 
 /// RFC 9110, 10.2.3, in seconds; a date is not something that they send.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers
         .get("retry-after")?
         .to_str()

@@ -137,8 +137,9 @@ pub struct Raised {
     pub first_seen: Time,
     /// When it was raised last.
     pub last_seen: Time,
-    /// What a model made of it afterwards.
-    pub explanation: Option<String>,
+    /// What a model made of it afterwards; gone when it is raised again.
+    #[serde(default)]
+    pub explanation: Option<Explanation>,
     /// Who dealt with it, when and how; gone when it is raised again, but for the audit trail.
     #[serde(flatten)]
     pub resolution: Option<AlertResolution>,
@@ -165,6 +166,35 @@ pub struct AlertResolution {
     pub resolved_at: Time,
     /// What they did or found.
     pub note: String,
+}
+
+names! {
+    /// How sure a model is of what it suggests, by its own account.
+    Confidence {
+        /// It guesses.
+        Low = "low",
+        /// The facts point there.
+        Medium = "medium",
+        /// The facts leave little else.
+        High = "high",
+    }
+}
+
+/// What a language model made of an alert, for people to read. Nothing is ever decided by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// What happened.
+    pub summary: String,
+    /// Why, most likely.
+    pub likely_cause: String,
+    /// What a person might do.
+    pub suggested_action: String,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// Which model.
+    pub model: String,
+    /// When.
+    pub at: Time,
 }
 
 names! {

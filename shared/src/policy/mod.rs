@@ -1,5 +1,6 @@
 //! Decisions: who may, what a failure means, what can be refunded, when to try again. Pure: facts in, verdict out.
 
+pub mod analysis;
 pub mod approval;
 pub mod bank_day;
 pub mod failure;

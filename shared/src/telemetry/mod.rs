@@ -15,7 +15,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 /// Crates whose lines are ours.
-pub const OURS: [&str; 10] = [
+pub const OURS: [&str; 11] = [
     "shared",
     "pay",
     "invoices",
@@ -26,6 +26,7 @@ pub const OURS: [&str; 10] = [
     "schedule",
     "scheduled_executor",
     "webhook",
+    "error_analyst",
 ];
 
 /// The target of the lines that hold the head of an audit chain.

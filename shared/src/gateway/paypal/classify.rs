@@ -10,6 +10,7 @@ mod table;
 use reqwest::Url;
 
 pub(super) use self::payout::{Known, batch, duplicate, item, payout_reply};
+pub(in crate::gateway) use self::table::knows;
 use self::table::{Meaning, ORDER, REFUND, Table, by_processor, decisive};
 use super::object::{Capture, Link, Order, Refund, Unit};
 use super::transport::Reply;

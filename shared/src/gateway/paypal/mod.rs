@@ -25,6 +25,7 @@ mod transport;
 
 use std::time::Duration;
 
+pub(super) use self::classify::knows;
 use self::payout::Unsent;
 pub use self::transport::PayPal;
 use self::transport::{Budget, Reply, Request};

@@ -68,6 +68,38 @@ fn refused(error: &ErrorBody, otherwise: FailureCode) -> Option<FailureCode> {
     }
 }
 
+/// Words of refusals, of decisions and of what became of transfers that mean what they are taken for
+/// (plaid.com/docs/errors/transfer, plaid.com/docs/api/products/transfer).
+const PLAIN: [&str; 22] = [
+    "NSF",
+    "RISK",
+    "TRANSFER_LIMIT_REACHED",
+    "declined",
+    "user_action_required",
+    "failed",
+    "returned",
+    "TRANSFER_ACCOUNT_BLOCKED",
+    "TRANSFER_UNSUPPORTED_ACCOUNT_TYPE",
+    "TRANSFER_LIMIT_EXCEEDED",
+    "TRANSFER_NETWORK_LIMIT_EXCEEDED",
+    "TRANSFER_FORBIDDEN_ACH_CLASS",
+    "TRANSFER_ORIGINATOR_NOT_FOUND",
+    "INCOMPLETE_CUSTOMER_ONBOARDING",
+    "INSUFFICIENT_BALANCE",
+    "INVALID_ACCESS_TOKEN",
+    "INVALID_ACCOUNT_ID",
+    "ITEM_NOT_FOUND",
+    "ITEM_LOGIN_REQUIRED",
+    "INVALID_FIELD",
+    "RATE_LIMIT_EXCEEDED",
+    "INTERNAL_SERVER_ERROR",
+];
+
+/// Whether a code is one that we know the meaning of.
+pub(in crate::gateway) fn knows(code: &str) -> bool {
+    return_code::meaning(code).is_some() || PLAIN.contains(&code)
+}
+
 /// The answer of a reply that brought no object. A refusal says nothing of an earlier send.
 fn refusal(reply: &Reply, otherwise: FailureCode) -> Answer {
     let error = reply.error();

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+pub(super) use self::classify::knows;
 pub use self::event::{Events, PlaidEvent};
 use self::object::Transferred;
 pub use self::transport::Plaid;

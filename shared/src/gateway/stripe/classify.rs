@@ -313,6 +313,65 @@ fn group(code: &str) -> Option<Group> {
     })
 }
 
+/// Words that mean what they are taken for though they stand in no group: declined, for review
+/// (docs.stripe.com/declines/codes), and what stands where Stripe says no reason.
+const PLAIN: [&str; 46] = [
+    "approve_with_id",
+    "call_issuer",
+    "compliance_violation",
+    "do_not_honor",
+    "do_not_try_again",
+    "duplicate_transaction",
+    "fraudulent",
+    "generic_decline",
+    "invalid_amount",
+    "invalid_authorization",
+    "invalid_business_account",
+    "issuer_not_available",
+    "lost_card",
+    "merchant_blacklist",
+    "no_action_taken",
+    "not_permitted",
+    "partner_generic_decline",
+    "partner_high_risk_customer",
+    "partner_payment_not_found",
+    "payment_disputed",
+    "payment_method_customer_decline",
+    "payment_method_provider_decline",
+    "payment_method_provider_timeout",
+    "pickup_card",
+    "processing_error",
+    "reenter_transaction",
+    "restricted_card",
+    "revocation_of_all_authorizations",
+    "revocation_of_authorization",
+    "security_violation",
+    "service_not_allowed",
+    "stolen_card",
+    "stop_payment_order",
+    "transaction_not_allowed",
+    "try_again_later",
+    "card_declined",
+    // Of refunds and transfers.
+    "balance_insufficient",
+    "charge_already_refunded",
+    "charge_disputed",
+    "charge_not_refundable",
+    "refund_disputed_payment",
+    "expired_or_canceled_card",
+    "lost_or_stolen_card",
+    // Types of errors that have no code.
+    "api_error",
+    "idempotency_error",
+    UNCONFIRMED,
+];
+
+/// Whether a code is one that we know the meaning of.
+#[must_use]
+pub fn knows(code: &str) -> bool {
+    group(code).is_some() || bank_return(code).is_some() || PLAIN.contains(&code)
+}
+
 /// The return code of the ACH network (Nacha Operating Rules, appendix on returns) that stands for why a bank debit
 /// failed or was disputed, in Stripe's words; `None`: none does. Stripe tells the network's own code only of accounts
 /// that it has blocked.

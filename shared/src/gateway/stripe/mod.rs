@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use http::Method as Verb;
 
-pub use self::classify::{UNCONFIRMED, bank_return, debit_failure};
+pub use self::classify::{UNCONFIRMED, bank_return, debit_failure, knows};
 use self::object::{Intent, Page, Refund, Reversal, Transfer};
 pub use self::transport::Stripe;
 use self::transport::{Reply, Request};

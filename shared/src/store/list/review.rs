@@ -1,12 +1,14 @@
-//! What people review: alerts, the trail of a day, agent runs.
+//! What people review: alerts and what explains them, the trail of a day, agent runs.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::civil::Date;
 
 use super::{List, ListError, Page, PageRequest};
 use crate::id::TenantId;
-use crate::model::alert::{AgentRun, AlertStatus, Raised};
+use crate::model::alert::{AgentRun, AlertStatus, Explanation, Raised};
 use crate::model::audit::{Entry, day_key};
-use crate::store::{Store, Table};
+use crate::store::commit::text;
+use crate::store::{Key, Store, StoreError, Table};
 
 impl Store {
     /// A tenant's alerts of one status: the open ones by when they were raised last, the others by when they were
@@ -38,6 +40,38 @@ impl Store {
         let place = &["at", "entity", "seq"];
         let list = List { table: Table::AuditLog, index: Some("by-day"), partition, place, prefix: "" };
         self.page(&list, tenant, page, |_| true).await
+    }
+
+    /// Writes on an alert what explains it: once, and only while it is open and was not raised again since it was read.
+    /// `false`: none of that holds any more, and nothing was written.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn explain(&self, alert: &Raised, explanation: &Explanation) -> Result<bool, StoreError> {
+        let key = Key::alert(&alert.tenant_id, &alert.alert_id);
+        let explanation = serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(explanation)
+            .map_err(|error| StoreError::Malformed { table: "a write", reason: error.to_string() })?;
+        let written = self
+            .db
+            .update_item()
+            .table_name(self.name(key.table))
+            .set_key(Some(key.attributes()))
+            .update_expression("SET explanation = :explanation")
+            .condition_expression("#status = :open AND #count = :count AND attribute_not_exists(explanation)")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":open", text(AlertStatus::Open.as_str()))
+            .expression_attribute_values(":count", AttributeValue::N(alert.count.to_string()))
+            .expression_attribute_values(":explanation", explanation)
+            .send()
+            .await;
+        match written {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => {
+                Ok(false)
+            }
+            Err(error) => Err(StoreError::unavailable(&error)),
+        }
     }
 
     /// A tenant's agent runs, newest first: their ids are in the order of time.

@@ -275,6 +275,17 @@ pub(super) fn meaning(table: &Table, word: &str) -> Option<Meaning> {
     listed.or(is_game.then_some(REVIEW)).or(word.starts_with("MERCHANT_INITIATED_WITH_").then_some(Meaning::Rejected))
 }
 
+/// Codes and words that say no more than that it was declined, or that all is well, and what stands where there is no
+/// code (developer.paypal.com/docs/checkout/advanced/processor-response-codes).
+const VAGUE: &[&str] = &["0000", "0100", "0500", "5100", "UNPROCESSABLE_ENTITY", "INTERNAL_SERVER_ERROR"];
+
+/// Whether a code or a word is one that we know the meaning of.
+pub(in crate::gateway) fn knows(word: &str) -> bool {
+    [ORDER, REFUND, PAYOUT].into_iter().any(|table| meaning(table, word).is_some())
+        || PROCESSOR.iter().any(|(codes, _)| codes.contains(&word))
+        || VAGUE.contains(&word)
+}
+
 /// Words that are new to us and sound as if something had been, or were being, done.
 fn sounds_done(word: &str) -> bool {
     let word = word.to_ascii_uppercase();
