@@ -10,7 +10,11 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     token: String,
+    watch: Option<Watch>,
 }
+
+/// Sees every answer: to which method and path, and what.
+pub type Watch = fn(&Method, &str, &Answer);
 
 /// What the API answered.
 #[derive(Clone, Debug)]
@@ -52,7 +56,13 @@ impl Client {
     /// For the API at `base`, with a token.
     #[must_use]
     pub fn new(http: reqwest::Client, base: &str, token: String) -> Self {
-        Self { http, base: base.to_owned(), token }
+        Self { http, base: base.to_owned(), token, watch: None }
+    }
+
+    /// With somebody who sees every answer.
+    #[must_use]
+    pub fn watched(self, watch: Watch) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     /// Sends one request; `key` becomes its Idempotency-Key.
@@ -77,7 +87,11 @@ impl Client {
         let response = request.send().await.map_err(no_answer)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await.map_err(no_answer)?;
-        Ok(Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
+        let answer = Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) };
+        if let Some(watch) = self.watch {
+            watch(&method, path, &answer);
+        }
+        Ok(answer)
     }
 
     /// GET.

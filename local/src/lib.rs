@@ -7,6 +7,7 @@ pub mod bootstrap;
 pub mod client;
 pub mod demo;
 pub mod dynamodb;
+pub mod openapi;
 pub mod paypal;
 pub mod permissions;
 pub mod plaid;

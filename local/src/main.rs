@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use local::seed::{self, ADMIN, TENANT};
 use local::stack::{Options, Stack};
 use local::test_keys::TestKeys;
-use local::{bench, demo, token, try_page};
+use local::{bench, demo, openapi, token, try_page};
 use serde_json::json;
 use shared::clock::Clock;
 
@@ -57,6 +57,8 @@ enum Command {
     /// The other process of the benchmark
     #[command(hide = true)]
     BenchBackend(bench::BackendOptions),
+    /// Prints the OpenAPI document of the interface, and nothing else
+    Openapi,
     /// Plays the stories on free ports, shows it, and exits 0 only if all of it held
     Demo {
         /// The first port, instead of free ones
@@ -118,6 +120,10 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Bench { what: Some(Bench::Cold(options)), .. } => Ok(bench::cold::run(options).await?),
         Command::Bench { options, what: None } => Ok(bench::run(options).await?),
         Command::BenchBackend(options) => Ok(bench::backend(options).await?),
+        Command::Openapi => {
+            print!("{}", openapi::text());
+            Ok(())
+        }
         Command::Demo { port } => {
             let stack = Stack::start(Options { port, ..Options::default() }).await?;
             Ok(demo::run(&stack).await?)
@@ -144,6 +150,7 @@ async fn serve(arguments: Serve) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(model) = &config.error_analysis {
         println!("Anthropic        {} ({model} explains complex alerts)", config.anthropic_api_base);
     }
+    println!("Documentation    {}{}", urls.api, openapi::DOCS);
     println!("Try it           {}{}", urls.api, try_page::PATH);
     let left_out = seed::left_out(&stack.test_keys);
     if !left_out.is_empty() {

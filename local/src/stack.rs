@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use crate::anthropic::{self, Anthropic};
 use crate::api_gateway::{ApiGateway, NoRouter};
 use crate::dynamodb::{DynamoDb, DynamoDbError};
+use crate::openapi;
 use crate::paypal::{self, PayPal};
 use crate::permissions::Permissions;
 use crate::plaid::{self, Plaid};
@@ -308,7 +309,7 @@ impl Stack {
             anthropic: anthropic_url,
         };
         // Beside the API, as a tenant's own page would be.
-        let served = api.merge(try_page::router(&urls, &options.test_keys, clock.clone()));
+        let served = api.merge(try_page::router(&urls, &options.test_keys, clock.clone())).merge(openapi::router());
         let served = served.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(api_listener, served).await });
         Ok(Self {

@@ -10,6 +10,7 @@ use shared::api::Route;
 use shared::api::card_data;
 use shared::api::door::Door;
 
+use crate::openapi::document;
 use crate::routes;
 use crate::world::{ADMIN, WEBHOOK_SECRET, World, refused};
 
@@ -133,7 +134,9 @@ async fn send(
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null);
-    Answer { status, headers, body }
+    let answer = Answer { status, headers, body };
+    document::holds(&method.parse().unwrap(), path, &answer);
+    answer
 }
 
 /// The refusal, alone, with nothing of the request in it.
@@ -333,11 +336,13 @@ fn no_field_of_our_own_is_taken_for_one_of_an_account_number() {
     assert!(words > 300, "only {words} words were read");
 }
 
-fn is_name(word: &str) -> bool {
+/// Whether a word looks like the name of a field.
+pub fn is_name(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+/// The source files under a folder.
+pub fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| path.is_dir());
     let files = files.into_iter().filter(|file| file.extension().is_some_and(|kind| kind == "rs"));

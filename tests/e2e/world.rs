@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use shared::clock::{Clock, Time};
 use shared::model::audit::Entry;
 
+use crate::openapi::document;
+
 /// The tenant of most tests.
 pub const TENANT: &str = "acme";
 /// Its admin, who may do everything.
@@ -71,7 +73,7 @@ impl World {
         let secret =
             json!({ "account": account, "secret_key": key, "webhook_secrets": [format!("whsec_CANARY_{tenant}")] });
         self.stack.secrets.put(&format!("passerelle/{tenant}/stripe"), &secret).unwrap();
-        let operator = seed::operator(&self.stack, tenant).unwrap();
+        let operator = seed::operator(&self.stack, tenant).unwrap().watched(document::holds);
         let settings = json!({ "name": tenant, "timezone": "America/New_York", "on_insufficient_funds": "fail",
                                 "gateways": { "stripe": { "enabled": true } } });
         assert_eq!(operator.put("/tenant", &settings).await.unwrap().status, 200);
@@ -89,7 +91,7 @@ impl World {
 
     /// A client in the name of a user of a tenant.
     pub fn of(&self, tenant: &str, user: &str) -> Client {
-        seed::client(&self.stack, tenant, user).unwrap()
+        seed::client(&self.stack, tenant, user).unwrap().watched(document::holds)
     }
 
     /// A client in the admin's name.
@@ -206,7 +208,9 @@ impl World {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null);
-        Answer { status, headers, body }
+        let answer = Answer { status, headers, body };
+        document::holds(&Method::POST, &format!("/webhooks/stripe/{tenant}"), &answer);
+        answer
     }
 
     /// Adds a payment method in the admin's name; its id.

@@ -1,0 +1,121 @@
+//! The document and the parsers know the same fields. The parsers' own words are tried: whatever stands between quotes in
+//! their sources and looks like a name. A parser that does not refuse one as unknown knows it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+use shared::api::card_data;
+
+use super::document::{Operation, operations, resolved};
+use crate::card_data::{is_name, sources};
+use crate::world::World;
+
+/// Every word that could be a field's name.
+fn words() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let files = sources(&root.join("functions")).into_iter().chain(sources(&root.join("shared/src/api")));
+    let texts: Vec<String> = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let words = texts.iter().flat_map(|text| text.split('"')).filter(|word| is_name(word));
+    let words = words.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
+    let words = words.filter(|word| !card_data::is_account_field(word) && !card_data::is_in(word));
+    let words: BTreeSet<String> = words.map(str::to_owned).collect();
+    words.into_iter().collect()
+}
+
+/// An object with all the words, each with a value that no field takes, but for `with`.
+fn object(words: &[String], with: &Value) -> Value {
+    let mut members: Map<String, Value> = words.iter().map(|word| (word.clone(), json!([[]]))).collect();
+    members.extend(with.as_object().unwrap().clone());
+    Value::Object(members)
+}
+
+/// The words under `path` that are known.
+async fn known(world: &World, operation: &Operation, words: &[String], path: &str, body: &Value) -> BTreeSet<String> {
+    let at = operation.path.replace("{id}", &id(&operation.path)).replace("{user_id}", "jdoe");
+    let method: Method = operation.method.parse().unwrap();
+    let answer = world.admin().send(method, &at, Some("words"), Some(body)).await.unwrap();
+    assert_eq!(answer.status, 422, "{at}: {}", answer.body);
+    let errors = answer.body["errors"].as_array().unwrap();
+    let unknown: BTreeSet<&str> = errors
+        .iter()
+        .filter(|error| error["code"] == json!("unknown_field"))
+        .map(|error| error["field"].as_str().unwrap())
+        .collect();
+    words.iter().filter(|word| !unknown.contains(format!("{path}{word}").as_str())).cloned().collect()
+}
+
+fn id(path: &str) -> String {
+    let prefix = match path.split('/').nth(1).unwrap() {
+        "payments" => "pay",
+        "refunds" => "ref",
+        "scheduled-payments" => "sch",
+        "payment-methods" => "mth",
+        _ => "alr",
+    };
+    format!("{prefix}_{}", "a".repeat(26))
+}
+
+/// The names of an object's members, and those of the objects in it by their paths.
+fn members(schema: &'static Value, path: &str, found: &mut Vec<(String, BTreeSet<String>)>) {
+    let schema = resolved(schema);
+    if let Some(one) = schema["oneOf"].as_array() {
+        one.iter().for_each(|one| members(one, path, found));
+    }
+    let Some(properties) = schema["properties"].as_object() else { return };
+    found.push((path.to_owned(), properties.keys().cloned().collect()));
+    for (name, property) in properties {
+        members(property, &format!("{path}{name}."), found);
+    }
+}
+
+/// A body in which `inner` stands at `path`.
+fn at(path: &str, inner: Value) -> Value {
+    path.split('.').rev().filter(|name| !name.is_empty()).fold(inner, |inner, name| json!({ name: inner }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_field_that_a_request_knows_is_in_the_document_and_none_that_it_does_not_know() {
+    let world = World::new().await;
+    let words = words();
+    let mut objects = 0;
+    for operation in operations() {
+        let content = operation.entry["requestBody"].pointer("/content/application~1json/schema");
+        let Some(schema) = content.filter(|_| !operation.path.starts_with("/webhooks")) else { continue };
+        let mut described = Vec::new();
+        members(schema, "", &mut described);
+        for (path, described) in described {
+            let body = at(&path, object(&words, &json!({})));
+            let known = known(&world, &operation, &words, &path, &body).await;
+            assert_eq!(known, described, "{} {} {path}", operation.method, operation.path);
+            objects += 1;
+        }
+    }
+    assert!(objects > 15, "only {objects} objects were tried");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_parameter_of_a_list_is_in_the_document_and_none_that_it_does_not_know() {
+    let world = World::new().await;
+    let words = words();
+    for operation in operations().into_iter().filter(|one| one.method == "GET") {
+        let parameters = operation.entry["parameters"].as_array();
+        let query = parameters.into_iter().flatten().filter(|one| one["in"] == json!("query"));
+        let described: BTreeSet<String> = query.map(|one| one["name"].as_str().unwrap().to_owned()).collect();
+        if described.is_empty() {
+            continue;
+        }
+        let query: Vec<String> = words.iter().map(|word| format!("{word}=")).collect();
+        let at = format!("{}?{}", operation.path, query.join("&"));
+        let answer = world.admin().get(&at).await.unwrap();
+        let errors = answer.body["errors"].as_array().unwrap_or_else(|| panic!("{at}: {}", answer.body));
+        let unknown: BTreeSet<&str> = errors
+            .iter()
+            .filter(|error| error["code"] == json!("unknown_field"))
+            .map(|error| error["field"].as_str().unwrap())
+            .collect();
+        let known: BTreeSet<String> = words.iter().filter(|word| !unknown.contains(word.as_str())).cloned().collect();
+        assert_eq!(known, described, "{}", operation.path);
+    }
+}
