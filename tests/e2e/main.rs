@@ -22,6 +22,7 @@ mod events;
 mod executor_events;
 mod executors;
 mod faults;
+mod gate;
 mod golden;
 mod invoices;
 mod isolation;
