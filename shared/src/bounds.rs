@@ -296,5 +296,8 @@ pub const EXPIRY_NOTICE: Duration = Duration::from_hours(60 * 24);
 /// So many months back cards are looked for whose end nobody has written down: the daily run may have been off.
 pub const EXPIRY_MONTHS_BACK: i32 = 12;
 
+/// How long one daily run writes down which cards end; the rest is left for the next.
+pub const EXPIRY_TIME: Duration = Duration::from_mins(5);
+
 /// Bytes of an address that a browser is to come back to.
 pub const URL_BYTES: usize = 2_000;

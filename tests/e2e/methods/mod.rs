@@ -3,6 +3,7 @@
 mod blocked;
 mod detach;
 mod expiry;
+mod order;
 mod races;
 mod setup;
 
