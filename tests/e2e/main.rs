@@ -42,6 +42,7 @@ mod review;
 mod routes;
 mod runbook;
 mod schedules;
+mod secrets;
 mod settings;
 mod store_faults;
 mod test_keys;

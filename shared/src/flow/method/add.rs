@@ -64,7 +64,7 @@ pub async fn add(app: &App, invocation: &Invocation, order: &MethodOrder) -> Res
         // Before the method is in the books: it is of no use without. Again in each round: who detached it meanwhile
         // has deleted it.
         if let Some(access) = &access {
-            app.secrets.keep_bank(tenant, &id, access).await?;
+            app.secrets.keep_bank(tenant, &id, access, invocation.deadline).await?;
         }
         let stored = app.store.get::<Method>(&Key::method(tenant, &id)).await?;
         let version = stored.as_ref().map_or(0, |method| method.version);
