@@ -285,6 +285,9 @@ pub const PLAID_KEY_PAUSE: Duration = Duration::from_mins(1);
 /// How long one sweep asks for the events of one tenant.
 pub const SYNC_TIME: Duration = Duration::from_mins(1);
 
+/// How long a tenant's secret that is gone is not looked for again, while what was paid may come back.
+pub const PLAID_SECRET_PAUSE: Duration = Duration::from_hours(1);
+
 /// How often a secret that is being deleted is written anew: its public token serves once.
 pub const SECRET_WRITES: u32 = 10;
 /// Pause between two of these.
