@@ -1,6 +1,7 @@
 //! Payment methods: set up, added by reference, read back from the gateway, one default for each owner, detached.
 
 mod blocked;
+mod claims;
 mod detach;
 mod expiry;
 mod order;
