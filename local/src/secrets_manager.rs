@@ -33,7 +33,9 @@ pub struct SecretsManager {
 struct Vault {
     secrets: BTreeMap<String, Secret>,
     reads: BTreeMap<String, u64>,
+    writes: BTreeMap<String, u64>,
     failures: u32,
+    throttled: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,6 +74,8 @@ enum Fault {
     InvalidRequestException,
     #[error("The request is not valid: {0}")]
     ValidationException(#[from] serde_json::Error),
+    #[error("Rate exceeded")]
+    ThrottlingException,
     #[error("This local Secrets Manager has no operation {0}.")]
     UnknownOperationException(String),
     #[error("The secrets could not be kept: {0}")]
@@ -131,9 +135,20 @@ impl SecretsManager {
         self.vault().reads.get(name).copied().unwrap_or_default()
     }
 
+    /// How often `CreateSecret` or `PutSecretValue` was called for `name`, whatever came of it.
+    #[must_use]
+    pub fn writes(&self, name: &str) -> u64 {
+        self.vault().writes.get(name).copied().unwrap_or_default()
+    }
+
     /// Answers the next `calls` calls with an internal error.
     pub fn fail_next(&self, calls: u32) {
         self.vault().failures = calls;
+    }
+
+    /// Refuses the next `calls` calls since there were too many.
+    pub fn throttle_next(&self, calls: u32) {
+        self.vault().throttled = calls;
     }
 
     /// Serves on `listener` for ever.
@@ -160,6 +175,10 @@ impl SecretsManager {
         if vault.failures > 0 {
             vault.failures -= 1;
             return Err(io::Error::other("a failure was asked for").into());
+        }
+        if vault.throttled > 0 {
+            vault.throttled -= 1;
+            return Err(Fault::ThrottlingException);
         }
         let input: Input = serde_json::from_slice(body)?;
         let name = name_in(&input.secret_id);
@@ -195,6 +214,7 @@ impl Vault {
     }
 
     fn create(&mut self, name: &str, value: String) -> Result<Value, Fault> {
+        *self.writes.entry(name.to_owned()).or_default() += 1;
         match self.secrets.get(name) {
             Some(secret) if secret.marked => Err(Fault::InvalidRequestException),
             Some(_) => Err(Fault::ResourceExistsException(name.to_owned())),
@@ -206,6 +226,7 @@ impl Vault {
     }
 
     fn update(&mut self, name: &str, value: String) -> Result<Value, Fault> {
+        *self.writes.entry(name.to_owned()).or_default() += 1;
         let secret = self.usable(name)?;
         *secret = Secret::new(value);
         Ok(json!({
@@ -242,6 +263,7 @@ impl IntoResponse for Fault {
             Self::ResourceExistsException(_) => (StatusCode::BAD_REQUEST, "ResourceExistsException"),
             Self::InvalidRequestException => (StatusCode::BAD_REQUEST, "InvalidRequestException"),
             Self::ValidationException(_) => (StatusCode::BAD_REQUEST, "ValidationException"),
+            Self::ThrottlingException => (StatusCode::BAD_REQUEST, "ThrottlingException"),
             Self::UnknownOperationException(_) => (StatusCode::BAD_REQUEST, "UnknownOperationException"),
             Self::InternalServiceError(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServiceError"),
         };

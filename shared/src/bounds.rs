@@ -285,6 +285,9 @@ pub const PLAID_KEY_PAUSE: Duration = Duration::from_mins(1);
 /// How long one sweep asks for the events of one tenant.
 pub const SYNC_TIME: Duration = Duration::from_mins(1);
 
+/// How long a tenant's secret that is gone is not looked for again, while what was paid may come back.
+pub const PLAID_SECRET_PAUSE: Duration = Duration::from_hours(1);
+
 /// How often a secret that is being deleted is written anew: its public token serves once.
 pub const SECRET_WRITES: u32 = 10;
 /// Pause between two of these.
@@ -295,6 +298,9 @@ pub const EXPIRY_NOTICE: Duration = Duration::from_hours(60 * 24);
 
 /// So many months back cards are looked for whose end nobody has written down: the daily run may have been off.
 pub const EXPIRY_MONTHS_BACK: i32 = 12;
+
+/// How long one daily run writes down which cards end; the rest is left for the next.
+pub const EXPIRY_TIME: Duration = Duration::from_mins(5);
 
 /// Bytes of an address that a browser is to come back to.
 pub const URL_BYTES: usize = 2_000;

@@ -261,7 +261,8 @@ impl Secrets {
         format!("{}/error-analysis", self.prefix)
     }
 
-    /// Keeps what opens the bank account behind a method at Plaid, instead of what was kept before.
+    /// Keeps what opens the bank account behind a method at Plaid, instead of what was kept before. One that is being
+    /// deleted is tried again while there is time before the `deadline`.
     ///
     /// # Errors
     /// [`SecretError::Refused`] or [`SecretError::Unavailable`].
@@ -270,6 +271,7 @@ impl Secrets {
         tenant: &TenantId,
         method: &MethodId,
         access: &BankAccess,
+        deadline: Time,
     ) -> Result<(), SecretError> {
         let name = self.bank_name(tenant, method);
         let text = serde_json::json!({ "access_token": access.access_token.expose_secret() }).to_string();
@@ -279,14 +281,16 @@ impl Secrets {
             let created = self.client.create_secret().name(&name).secret_string(&text).send().await;
             let Err(error) = created else { return Ok(()) };
             if !matches!(error.code(), Some("ResourceExistsException" | "InvalidRequestException")) {
-                return Err(unwritten(&name, &error));
+                return Err(failure(&name, &error));
             }
             let put = self.client.put_secret_value().secret_id(&name).secret_string(&text).send().await;
             let Err(error) = put else { return Ok(()) };
             // Deleted between the two, or being deleted, which takes Secrets Manager a moment.
             let is_going = matches!(error.code(), Some("ResourceNotFoundException" | "InvalidRequestException"));
-            if !is_going || round == bounds::SECRET_WRITES {
-                return Err(unwritten(&name, &error));
+            let next = self.clock.now().plus(bounds::SECRET_WRITE_PAUSE);
+            let is_late = next.plus(bounds::SETTLE_RESERVE) >= deadline;
+            if !is_going || is_late || round == bounds::SECRET_WRITES {
+                return Err(failure(&name, &error));
             }
             self.clock.sleep(bounds::SECRET_WRITE_PAUSE).await;
         }
@@ -315,7 +319,7 @@ impl Secrets {
     pub async fn forget_bank(&self, tenant: &TenantId, method: &MethodId) -> Result<(), SecretError> {
         let name = self.bank_name(tenant, method);
         let deleted = self.client.delete_secret().secret_id(&name).force_delete_without_recovery(true).send().await;
-        deleted.map(drop).map_err(|error| unwritten(&name, &error))
+        deleted.map(drop).map_err(|error| failure(&name, &error))
     }
 
     /// Deletes it if it is still this one.
@@ -401,35 +405,33 @@ impl Secrets {
 
     async fn fetch<T: DeserializeOwned>(&self, name: &str) -> Result<T, SecretError> {
         let answer =
-            self.client.get_secret_value().secret_id(name).send().await.map_err(|error| failure(name, &error))?;
+            self.client.get_secret_value().secret_id(name).send().await.map_err(|error| unread(name, &error))?;
         let text = answer.secret_string().ok_or_else(|| SecretError::Malformed(name.to_owned()))?;
         // serde's own message may quote the value: it is dropped.
         serde_json::from_str(text).map_err(|_| SecretError::Malformed(name.to_owned()))
     }
 }
 
-fn unwritten<E: ProvideErrorMetadata + std::error::Error + 'static>(name: &str, error: &SdkError<E>) -> SecretError {
+/// What a request that failed says of Secrets Manager.
+fn failure<E: ProvideErrorMetadata + std::error::Error + 'static>(name: &str, error: &SdkError<E>) -> SecretError {
     let (name, reason) = (name.to_owned(), DisplayErrorContext(error).to_string());
-    if matches!(error, SdkError::ServiceError(service) if !service.raw().status().is_server_error()) {
-        SecretError::Refused { name, reason }
-    } else {
-        SecretError::Unavailable { name, reason }
-    }
+    let is_refusal = match error {
+        // Too many requests are answered with 400.
+        SdkError::ServiceError(service) => {
+            !service.raw().status().is_server_error() && error.code() != Some("ThrottlingException")
+        }
+        _ => false,
+    };
+    if is_refusal { SecretError::Refused { name, reason } } else { SecretError::Unavailable { name, reason } }
 }
 
-fn failure(name: &str, error: &SdkError<GetSecretValueError>) -> SecretError {
-    let name = name.to_owned();
-    let reason = DisplayErrorContext(error).to_string();
-    let SdkError::ServiceError(service) = error else { return SecretError::Unavailable { name, reason } };
-    match service.err() {
+fn unread(name: &str, error: &SdkError<GetSecretValueError>) -> SecretError {
+    match error.as_service_error() {
         // `InvalidRequestException`: it is marked for deletion.
-        GetSecretValueError::ResourceNotFoundException(_) | GetSecretValueError::InvalidRequestException(_) => {
-            SecretError::Missing(name)
+        Some(GetSecretValueError::ResourceNotFoundException(_) | GetSecretValueError::InvalidRequestException(_)) => {
+            SecretError::Missing(name.to_owned())
         }
-        _ if service.raw().status().is_server_error() || error.code() == Some("ThrottlingException") => {
-            SecretError::Unavailable { name, reason }
-        }
-        _ => SecretError::Refused { name, reason },
+        _ => failure(name, error),
     }
 }
 

@@ -18,17 +18,17 @@ use shared::model::movement::shard;
 use crate::faults::books::Books;
 use crate::world::{TENANT, World};
 
-const DAILY: &str = include_str!("../../events/daily.json");
+pub const DAILY: &str = include_str!("../../events/daily.json");
 const SWEEP: &str = include_str!("../../events/sweep.json");
 const QUEUE: &str = include_str!("../../events/executor-queue.json");
 
 /// SQS, as far as sending goes.
 #[derive(Clone, Default)]
-struct Sqs(Arc<Mutex<Vec<Value>>>);
+pub struct Sqs(Arc<Mutex<Vec<Value>>>);
 
 impl Sqs {
     /// Starts it; a queue at it, `gone` or there.
-    async fn start(&self, gone: bool) -> Queue {
+    pub async fn start(&self, gone: bool) -> Queue {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let server = axum::Router::new().fallback(take).with_state(self.clone());
@@ -44,7 +44,7 @@ impl Sqs {
     }
 
     /// The messages so far: the body of each and the seconds until it is delivered.
-    fn sent(&self) -> Vec<(Value, i64)> {
+    pub fn sent(&self) -> Vec<(Value, i64)> {
         let sent = self.0.lock().unwrap();
         let read = |message: &Value| {
             let body = serde_json::from_str(message["MessageBody"].as_str().unwrap()).unwrap();
@@ -67,7 +67,7 @@ async fn take(State(sqs): State<Sqs>, headers: HeaderMap, body: axum::body::Byte
 }
 
 /// Hands an event to the function, with so much time to work.
-async fn hand(world: &World, queue: Option<&Queue>, event: Value, time: Duration) -> Result<Value, Error> {
+pub async fn hand(world: &World, queue: Option<&Queue>, event: Value, time: Duration) -> Result<Value, Error> {
     let executor = Executor::new(world.stack.app.clone());
     let mut context = Context::default();
     context.request_id = uuid::Uuid::new_v4().to_string();
@@ -75,9 +75,9 @@ async fn hand(world: &World, queue: Option<&Queue>, event: Value, time: Duration
     handle(&executor, queue, LambdaEvent::new(event, context)).await
 }
 
-const TIME: Duration = Duration::from_mins(15);
+pub const TIME: Duration = Duration::from_mins(15);
 
-fn sample(text: &str) -> Value {
+pub fn sample(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 

@@ -63,3 +63,31 @@ async fn the_page_is_served_with_the_publishable_key_and_never_with_the_secret_o
     assert!(!page.contains("CANARY"), "{page}");
     assert_eq!(stack.http.post(&url).send().await.unwrap().status(), 405, "it is a page, and nothing else");
 }
+
+#[tokio::test]
+async fn the_page_is_shown_under_no_other_name_and_in_no_frame() {
+    let (stack, _) = with_keys().await;
+    let url = format!("{}{PATH}", stack.urls.api);
+    let show = async |host: &str| stack.http.get(&url).header("host", host).send().await.unwrap();
+    for host in ["localhost", "localhost:3000", "LOCALHOST:80", "127.0.0.1:3000", "[::1]", "[::1]:3000"] {
+        assert_eq!(show(host).await.status(), 200, "{host}");
+    }
+    // A name of somebody else's that leads here would let their page read the token.
+    for host in
+        ["evil.example", "localhost.evil.example:3000", "127.0.0.1.evil.example", "[::2]", "x@evil.example", "", "a b"]
+    {
+        let refused = show(host).await;
+        assert!(refused.status().is_client_error(), "{host}: {}", refused.status());
+        assert!(!refused.text().await.unwrap().contains("token"), "{host}");
+    }
+    let shown = show("localhost").await;
+    let policy = shown.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert_eq!(shown.headers()["x-content-type-options"], "nosniff");
+    let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap();
+    let page = shown.text().await.unwrap();
+    let scripts: Vec<&str> = page.split("<script").skip(1).map(|rest| rest.split('>').next().unwrap()).collect();
+    let ours = format!(" nonce=\"{nonce}\"");
+    assert_eq!(scripts, [" id=\"settings\" type=\"application/json\"", ours.as_str()]);
+    assert!(!show("localhost").await.text().await.unwrap().contains(nonce), "a nonce is for one answer");
+}

@@ -17,6 +17,7 @@ use local::stripe::fault::{Fault, Kind};
 use serde_json::{Value, json};
 
 use crate::faults::books::Books;
+use crate::gate::{Gate, Held};
 use crate::schedules::{EXPIRED, days, patch, read, scheduled};
 use crate::world::{ADMIN, World};
 
@@ -215,4 +216,57 @@ async fn nothing_is_put_off_for_what_a_replica_has_not_heard_of_yet() {
     let summary = world.execute().await;
     assert_eq!(summary["paid"], json!(3), "{summary}");
     assert_eq!(world.alerts().await, [""; 0]);
+}
+
+/// A promise of a customer's who has no method, due now, and the gate to its books.
+async fn promised_without_a_method() -> (Arc<World>, Value, Gate) {
+    let gate = Gate::default();
+    let world = World::with(|options| options.dynamodb_http = Some(gate.http_client())).await;
+    let old = world.method("pm_card_visa", json!({ "customer_id": "globex" })).await;
+    let invoice = world.receivable(json!({})).await;
+    let schedule = scheduled(&world, &invoice, 1, json!({})).await;
+    assert_eq!(world.delete(ADMIN, &format!("/payment-methods/{old}")).await.status, 200);
+    world.clock.advance(days(1));
+    (Arc::new(world), schedule, gate)
+}
+
+async fn added_default(world: &World) -> String {
+    world.method("pm_card_mastercard", json!({ "customer_id": "globex", "default": true })).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_that_is_set_while_a_promise_is_put_off_is_another_method() {
+    let (world, schedule, gate) = promised_without_a_method().await;
+    gate.arm(Held::Answer, &["\"default#customer:globex#stripe\"", "\"ConsistentRead\":true"]);
+    let executing = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.execute().await })
+    };
+    // The executor has read that there is none.
+    gate.reached().await;
+    world.clock.advance(Duration::from_secs(1));
+    added_default(&world).await;
+    world.clock.advance(Duration::from_secs(1));
+    gate.open();
+    assert_eq!(executing.await.unwrap()["failed"], json!(1));
+    assert_eq!(read(&world, &schedule).await["status"], json!("awaiting_method"));
+    world.clock.advance(days(1));
+    assert_eq!(world.execute().await["paid"], json!(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_whose_setting_began_before_a_promise_was_put_off_is_another_method() {
+    let (world, schedule, gate) = promised_without_a_method().await;
+    gate.arm(Held::Request, &["add_method"]);
+    let adding = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { added_default(&world).await })
+    };
+    gate.reached().await;
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.execute().await["failed"], json!(1));
+    gate.open();
+    adding.await.unwrap();
+    assert_eq!(read(&world, &schedule).await["status"], json!("awaiting_method"));
+    assert_eq!(world.execute().await["paid"], json!(1), "its owner's wish has reached the books last");
 }

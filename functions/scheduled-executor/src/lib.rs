@@ -1,6 +1,7 @@
 //! The executor: EventBridge starts it daily and every 15 minutes, a queue hands it shards.
 //!
-//! Any event of EventBridge's runs everything that is due, and recovery. With a queue the daily run sends one message
+//! Any event of EventBridge's runs everything that is due, and recovery; the daily one then writes down which cards end.
+//! With a queue the daily run sends one message
 //! for each shard instead, and the same function drains the shard of each message; one that it could not drain in its
 //! time gets another message a little later.
 
@@ -80,22 +81,31 @@ async fn answer(executor: &Executor, queue: Option<&Queue>, event: LambdaEvent<V
         return Ok(batch(executor, queue, &run, records).await);
     }
     let is_daily = event.payload.get("run") == Some(&json!("daily"));
-    // Before what is due is paid: whoever has no method any more waits for one.
+    let done = due(executor, queue.filter(|_| is_daily), &run).await;
+    // In the time that is left, and whatever came of that: a method is judged by its own date before each use.
     let expired = if is_daily { expire(&executor.app, &run.request_id, deadline).await } else { Ok(()) };
-    let summary = match queue.filter(|_| is_daily) {
+    if let Err(error) = &expired {
+        tracing::error!(%error, "which cards end could not be read");
+    }
+    let summary = done?;
+    tracing::info!(summary = %json!(summary), "run");
+    expired?;
+    Ok(json!(summary))
+}
+
+/// What is due, or, with a queue, a message for each shard; and recovery.
+async fn due(executor: &Executor, queue: Option<&Queue>, run: &Run) -> Result<Summary, Error> {
+    match queue {
         Some(queue) => {
             for shard in 0..bounds::SHARDS {
                 queue.send(shard, Duration::ZERO).await?;
             }
             let mut summary = Summary::default();
-            executor.recover(&run, &mut summary).await?;
-            summary
+            executor.recover(run, &mut summary).await?;
+            Ok(summary)
         }
-        None => executor.run(&run).await?,
-    };
-    tracing::info!(summary = %json!(summary), "run");
-    expired?;
-    Ok(json!(summary))
+        None => Ok(executor.run(run).await?),
+    }
 }
 
 /// Drains the shard of each message; answers which messages are to be delivered again.

@@ -236,6 +236,7 @@ fn method() -> Part {
         )
         .must("default", boolean("It pays where none is named"))
         .must("created_at", time("When it was added"))
+        .may("detached_at_gateway", boolean("In the answer to detaching it: the gateway has let it go too"))
         .into()
 }
 
@@ -254,6 +255,7 @@ fn setup() -> Part {
 fn alert() -> Part {
     let explanation =
         Form::new("What a language model makes of it, where the owner has turned that on. Nothing follows from it")
+            .must("suggestion", boolean("Always true: a model's guess, for people"))
             .must("summary", any_text("What happened"))
             .must("likely_cause", any_text("Why, probably"))
             .must("suggested_action", any_text("What to do"))

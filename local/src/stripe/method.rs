@@ -72,11 +72,7 @@ pub(super) fn update_customer(state: &mut State, account: &str, id: &str, form: 
             set(&mut customer, name, json!(text));
         }
     }
-    if let Some(metadata) = customer.get_mut("metadata") {
-        for (name, value) in form.members("metadata") {
-            set(metadata, &name, json!(value));
-        }
-    }
+    form.write_metadata(&mut customer);
     Ok(state.keep(account, customer, ""))
 }
 

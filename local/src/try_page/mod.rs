@@ -8,9 +8,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use http::{HeaderValue, StatusCode, header};
+use http::uri::Authority;
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use shared::clock::Clock;
+use uuid::Uuid;
 
 use crate::seed::{ADMIN, PUBLISHABLE_KEY, TENANT};
 use crate::stack::Urls;
@@ -21,6 +23,10 @@ use crate::{plaid, token};
 pub const PATH: &str = "/try/payment-method";
 
 const HTML: &str = include_str!("page.html");
+
+/// Where the gateways' own scripts come from, with real test keys (docs.stripe.com/security/guide,
+/// plaid.com/docs/link/web).
+const SCRIPTS: &str = "https://js.stripe.com https://*.js.stripe.com https://cdn.plaid.com";
 
 /// What the page has to know.
 struct Page {
@@ -38,8 +44,12 @@ pub(crate) fn router(urls: &Urls, keys: &TestKeys, clock: Clock) -> Router {
     Router::new().route(PATH, get(show)).with_state(Arc::new(Page { clock, settings }))
 }
 
-/// The page, with a token that is good from now on: never to be kept.
-async fn show(State(page): State<Arc<Page>>) -> Response {
+/// The page, with a token that is good from now on: never to be kept, to be framed, or to be read by the page of somebody
+/// else whose name leads here.
+async fn show(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
+    if !is_here(&headers) {
+        return (StatusCode::MISDIRECTED_REQUEST, "This page is at localhost only.").into_response();
+    }
     let Ok(token) = token::issue(ADMIN, TENANT, &[], &page.clock) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -49,7 +59,25 @@ async fn show(State(page): State<Arc<Page>>) -> Response {
     }
     // Nothing in it may end the script element that it is in.
     let settings = settings.to_string().replace('<', "\\u003c");
-    let mut response = Html(HTML.replace("__SETTINGS__", &settings)).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    let nonce = Uuid::new_v4().to_string();
+    let html = HTML.replace("__NONCE__", &nonce).replace("__SETTINGS__", &settings);
+    let policy = format!(
+        "script-src 'nonce-{nonce}' {SCRIPTS}; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    let headers = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, &policy),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, Html(html)).into_response()
+}
+
+/// Whether the page was asked for by a name of this machine.
+fn is_here(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    host.is_some_and(|host| {
+        let name = host.host().to_ascii_lowercase();
+        // What stands before an `@` is nobody's business here.
+        matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]") && !host.as_str().contains('@')
+    })
 }

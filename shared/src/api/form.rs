@@ -143,17 +143,20 @@ impl Fields {
         }
     }
 
-    /// A page that a browser may be sent to: over TLS, or on the developer's own machine.
+    /// A page that a browser may be sent to: over TLS, or, for those who develop, on the machine that the browser runs
+    /// on, where nobody else listens. It is handed on as it was understood here, so that the gateway understands no other.
     pub fn page(&mut self, name: &str) -> Option<String> {
         let text = self.text(name, bounds::URL_BYTES)?;
-        let is_page = Url::parse(&text).is_ok_and(|url| {
+        let page = Url::parse(&text).ok().filter(|url| {
             let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-            url.username().is_empty() && (url.scheme() == "https" || url.scheme() == "http" && is_here)
+            let names_nobody = url.username().is_empty() && url.password().is_none();
+            let is_safe = url.scheme() == "https" || url.scheme() == "http" && is_here;
+            names_nobody && is_safe && url.as_str().len() <= bounds::URL_BYTES
         });
-        if !is_page {
+        if page.is_none() {
             self.refuse(Code::InvalidField, name, "An address that begins with https:// is expected.");
         }
-        is_page.then_some(text)
+        page.map(String::from)
     }
 
     /// A text that a type can be read from.
@@ -285,5 +288,57 @@ impl Fields {
     pub fn finish(mut self) -> Result<(), Vec<Refusal>> {
         self.refuse_unknown();
         if self.refusals.is_empty() { Ok(()) } else { Err(self.refusals) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is made of an address.
+    fn page(text: &str) -> Option<String> {
+        let Value::Object(members) = json!({ "return_url": text }) else { return None };
+        let mut fields = Fields::of(members);
+        let page = fields.page("return_url");
+        assert_eq!(fields.finish().is_ok(), page.is_some(), "{text}");
+        page
+    }
+
+    #[test]
+    fn a_page_is_handed_on_as_it_was_understood() {
+        for text in
+            ["https://example.com/done?of=1#end", "http://localhost:3000/x", "http://127.0.0.1/", "http://[::1]:1/"]
+        {
+            assert_eq!(page(text).as_deref(), Some(text));
+        }
+        for (text, understood) in [
+            ("https://example.com", "https://example.com/"),
+            ("HTTPS://Example.COM:443/a/../b", "https://example.com/b"),
+            (" https:\\\\example.com\\@evil.example/", "https://example.com/@evil.example/"),
+            ("https://ex\u{ad}ample.com/\u{e9}", "https://example.com/%C3%A9"),
+            ("http://0x7f.1/", "http://127.0.0.1/"),
+        ] {
+            assert_eq!(page(text).as_deref(), Some(understood));
+        }
+    }
+
+    #[test]
+    fn no_page_is_taken_that_names_a_user_or_a_password_or_is_not_over_tls() {
+        for text in [
+            "https://user@example.com/",
+            "https://user:word@example.com/",
+            "https://:word@example.com/",
+            "http://example.com/",
+            "http://localhost.example.com/",
+            "javascript:alert(1)",
+            "https://",
+            "/done",
+            // Short as it was sent, and too long as it is handed on.
+            &format!("https://example.com/{}", "\u{e9}".repeat(900)),
+        ] {
+            assert_eq!(page(text), None, "{text}");
+        }
     }
 }

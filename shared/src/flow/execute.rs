@@ -63,6 +63,8 @@ struct Ready {
     keys: Option<Keys>,
     /// How far Plaid's events are read.
     cursor: Option<Cursor>,
+    /// When reading all this began.
+    asked_at: Time,
 }
 
 impl Ready {
@@ -187,6 +189,7 @@ pub async fn call_about_secret(
 
 /// Everything in one go; a second read for a customer's default method.
 async fn read(app: &App, due: &Due, consistency: Consistency) -> Result<Option<Ready>, Stop> {
+    let asked_at = app.clock.now();
     let tenant = &due.tenant_id;
     let schedule_key = Key::schedule(tenant, &due.schedule_id);
     let invoice_key = Key::invoice(tenant, &due.invoice_id);
@@ -231,7 +234,7 @@ async fn read(app: &App, due: &Due, consistency: Consistency) -> Result<Option<R
         keys = gateway_keys(app, tenant, gateway, Freshness::Anew).await?;
     }
     let cursor = found.get(&cursor_key)?;
-    Ok(Some(Ready { schedule, invoice, settings, members, method, keys, cursor }))
+    Ok(Some(Ready { schedule, invoice, settings, members, method, keys, cursor, asked_at }))
 }
 
 fn members(found: &Items, schedule: &Schedule) -> Result<BTreeMap<UserId, Member>, Stop> {
@@ -281,6 +284,9 @@ fn outcome(case: &Case) -> Executed {
 /// Something stands against it: it waits for another method, where that is all, or for a person. Nothing was sent.
 async fn put_off(app: &App, invocation: &Invocation, ready: &Ready, refusals: &[Refusal]) -> Result<Executed, Stop> {
     let now = app.clock.now();
+    // A default that was not in the books yet when they were read is another one, also where the request that sets it
+    // had begun before: it has the time of its beginning. None takes longer than a request may.
+    let waits_since = ready.asked_at.minus(bounds::REQUEST_TIME);
     let Some(invoice) = &ready.invoice else { return Err(Stop::Impossible("a schedule without its invoice")) };
     let mut schedule = ready.schedule.clone();
     schedule.revision += 1;
@@ -288,13 +294,13 @@ async fn put_off(app: &App, invocation: &Invocation, ready: &Ready, refusals: &[
     let for_method = refusals.iter().all(|refusal| is_about_method(refusal.code));
     if ready.schedule.status == ScheduleStatus::AwaitingMethod && for_method {
         // It still waits; somebody has been called.
-        wait_for_method(&mut schedule, now.plus(bounds::DAILY), now);
+        wait_for_method(&mut schedule, now.plus(bounds::DAILY), waits_since);
         commit.schedule(&app.store, &schedule);
         app.store.commit(commit, invocation.deadline).await?;
         return Ok(Executed::Skipped);
     }
     let kind = if for_method {
-        wait_for_method(&mut schedule, now.plus(bounds::DAILY), now);
+        wait_for_method(&mut schedule, now.plus(bounds::DAILY), waits_since);
         AlertKind::PaymentMethodInvalid
     } else {
         schedule.become_(ScheduleStatus::InReview);

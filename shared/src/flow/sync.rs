@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::receive::{Arrival, Received, receive};
 use super::{Invocation, Stop};
@@ -48,6 +49,7 @@ pub(super) async fn watch(app: &App, invocation: &Invocation, keys: &Keys, known
             next_check_at: None,
             sync_shard: None,
             synced_at: now,
+            called_at: None,
             revision: 0,
         });
         let Position { after, since, .. } = position.unwrap_or(Position { after: 0, since: now, watch_until });
@@ -214,27 +216,36 @@ async fn move_on(app: &App, invocation: &Invocation, secret: &PlaidSecret, after
     rewrite(app, invocation, |cursor| {
         let Some(position) = cursor.accounts.get_mut(&secret.client_id) else { return false };
         position.after = position.after.max(after);
-        cursor.next_check_at = if all { tomorrow(cursor, now) } else { Some(now.plus(bounds::FIRST_CHECK)) };
+        cursor.next_check_at =
+            if all { next_check(cursor, now, bounds::DAILY) } else { Some(now.plus(bounds::FIRST_CHECK)) };
         cursor.synced_at = if all { now } else { cursor.synced_at };
+        cursor.called_at = None;
         true
     })
     .await
 }
 
-/// Nothing can be asked for with the secret as it is: that is looked at again tomorrow.
-async fn put_off(app: &App, invocation: &Invocation) -> Result<(), Stop> {
+/// Nothing can be asked for with the secret as it is, that of the account `asked`: that is looked at again tomorrow, and
+/// sooner where there is none, since one that is new may not have been seen. `called_at`: when a person was called last.
+async fn put_off(app: &App, invocation: &Invocation, asked: Option<&str>, called_at: Option<Time>) -> Result<(), Stop> {
     let now = app.clock.now();
     rewrite(app, invocation, |cursor| {
-        cursor.next_check_at = tomorrow(cursor, now);
+        // A payment over the account was made meanwhile: it stays due.
+        if asked.is_some_and(|account| cursor.accounts.contains_key(account)) {
+            return false;
+        }
+        let pause = if asked.is_some() { bounds::DAILY } else { bounds::PLAID_SECRET_PAUSE };
+        cursor.next_check_at = next_check(cursor, now, pause);
+        cursor.called_at = called_at;
         true
     })
     .await
 }
 
 /// When to ask next where nothing is left to ask for; `None`: nothing can come back any more.
-fn tomorrow(cursor: &Cursor, now: Time) -> Option<Time> {
+fn next_check(cursor: &Cursor, now: Time, pause: Duration) -> Option<Time> {
     let is_watched = cursor.accounts.values().any(|position| now < position.watch_until);
-    is_watched.then(|| now.plus(bounds::DAILY))
+    is_watched.then(|| now.plus(pause))
 }
 
 /// Changes the cursor as it is now, unless `change` says that there is nothing to change.
@@ -353,12 +364,15 @@ async fn sync_tenant(app: &App, tenant: &TenantId, request_id: &str, deadline: T
     }
 }
 
-/// Calls a person where payments may still come back over another client than was `asked`, the secret's; `None`: it is
-/// gone.
+/// Calls a person, once a day, where payments may still come back over another client than was `asked`, the secret's;
+/// `None`: it is gone.
 async fn missed(app: &App, invocation: &Invocation, cursor: &Cursor, asked: Option<&str>) -> Result<(), Stop> {
     let now = app.clock.now();
     let is_missed = |(other, position): &(&String, &Position)| asked != Some(other) && now < position.watch_until;
-    if let Some((other, _)) = cursor.accounts.iter().find(is_missed) {
+    // A secret that is gone is looked for more often than that.
+    let is_called = asked.is_none() && cursor.called_at.is_some_and(|at| now.since(at) < bounds::DAILY);
+    let missed = cursor.accounts.iter().find(is_missed).filter(|_| !is_called);
+    if let Some((other, _)) = missed {
         let secret = asked.map_or_else(|| "is gone".to_owned(), |account| format!("names {account}"));
         let message = format!(
             "Payments over Plaid's client {other} may still come back, and its events can't be asked for: the secret {secret}."
@@ -368,7 +382,7 @@ async fn missed(app: &App, invocation: &Invocation, cursor: &Cursor, asked: Opti
     match asked {
         Some(account) if cursor.accounts.contains_key(account) => Ok(()),
         // Nothing was ever paid over this account.
-        _ => put_off(app, invocation).await,
+        _ => put_off(app, invocation, asked, missed.map_or(cursor.called_at, |_| Some(now))).await,
     }
 }
 

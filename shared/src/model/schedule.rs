@@ -89,8 +89,8 @@ pub struct Schedule {
     /// How often it was put off since the gateway was not to be had.
     #[serde(default)]
     pub outages: u32,
-    /// Since when it takes another method: when the payment was made whose method was no good. Kept until another is
-    /// named, or a payment of it is made.
+    /// Since when it takes another method: when the payment was made whose method was no good, or a little before its
+    /// methods were read where none was. Kept until another is named, or a payment of it is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_since: Option<Time>,
     /// Why it is not paid yet, where a payment of it has failed.

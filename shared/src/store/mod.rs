@@ -73,6 +73,9 @@ pub struct Cursor {
     pub sync_shard: Option<String>,
     /// When all that there was had been applied last.
     pub synced_at: Time,
+    /// When a person was called last since nothing could be asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_at: Option<Time>,
     /// Grows with each write.
     pub revision: u64,
 }

@@ -1,5 +1,6 @@
 //! The client at Plaid that the tenant's secret names: rotated, another one, or gone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use local::plaid::Account;
@@ -7,9 +8,10 @@ use local::plaid::fault::{Fault, Kind};
 use serde_json::json;
 
 use super::plaid::{
-    Moved, SYNC, asked, both, counts, cursor, cursor_of, debited, debtor, later, settled, standing, sweep_after,
+    Moved, SYNC, asked, both, counts, cursor, cursor_of, debited, debtor, later, linked, settled, standing, sweep_after,
 };
 use super::{CLIENT, SECRET};
+use crate::gate::{Gate, Held};
 use crate::schedules::days;
 use crate::world::World;
 
@@ -84,7 +86,7 @@ async fn a_client_that_can_t_be_asked_any_more_is_called_about_once_a_day() {
         }
         for day in ["1", "2"] {
             world.clock.advance(days(1));
-            for _ in 0..3 {
+            for _ in 0..9 {
                 world.execute().await;
                 world.clock.advance(Duration::from_mins(15));
             }
@@ -110,4 +112,52 @@ async fn the_client_that_is_named_is_that_of_the_secret_which_was_read_anew() {
     world.execute().await;
     let messages = world.texts("ALERTS_TABLE", "message").await;
     assert!(messages.iter().any(|text| text.contains(CLIENT) && text.ends_with("names client_new.")), "{messages:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_was_only_away_is_used_again_within_an_hour() {
+    let (world, _) = debtor().await;
+    let debit = settled(&world).await;
+    let gone = async || {
+        world.stack.secrets.delete("passerelle/acme/plaid").unwrap();
+        world.execute().await;
+    };
+    let back = || world.stack.secrets.put("passerelle/acme/plaid", &json!({ "client_id": CLIENT, "secret": SECRET }));
+    world.clock.advance(days(1));
+    gone().await;
+    back().unwrap();
+    assert!(world.stack.plaid.return_transfer(&debit.transfer, "R01"));
+    world.clock.advance(Duration::from_hours(1));
+    world.execute().await;
+    assert_eq!(standing(&world, &debit).await, both("returned", "approved"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_debit_over_a_new_client_that_is_made_while_it_is_put_off_is_asked_about_at_once() {
+    let gate = Gate::default();
+    let world = World::with(|options| options.dynamodb_http = Some(gate.http_client())).await;
+    world.plaid_account().await;
+    linked(&world).await;
+    settled(&world).await;
+    replaced(&world);
+    world.clock.advance(days(1));
+    let tokens = world.stack.plaid.add_item("client_new", vec![Account::checking("acc_new", 1_000_000)]).unwrap();
+    let of = json!({ "gateway": "plaid", "customer_id": "globex", "default": true });
+    world.method(&tokens.public_token, of).await;
+    let world = Arc::new(world);
+    // The executor has found that nothing was paid over the new client.
+    gate.arm(Held::Request, &["account_changed"]);
+    let executing = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.execute().await })
+    };
+    gate.reached().await;
+    let invoice = world.receivable(json!({})).await;
+    let (payment, transfer) = world.under_way(&invoice).await;
+    gate.open();
+    executing.await.unwrap();
+    assert!(world.stack.plaid.post(&transfer) && world.stack.plaid.settle(&transfer));
+    world.clock.advance(Duration::from_mins(15));
+    world.execute().await;
+    assert_eq!(standing(&world, &Moved { invoice, payment, transfer }).await, both("paid", "paid"));
 }

@@ -1,8 +1,10 @@
 //! Payment methods: set up, added by reference, read back from the gateway, one default for each owner, detached.
 
 mod blocked;
+mod claims;
 mod detach;
 mod expiry;
+mod order;
 mod races;
 mod setup;
 

@@ -58,9 +58,11 @@ pub fn is_account_field(name: &str) -> bool {
     NAMES.contains(&name.as_str()) || ends(&name)
 }
 
-/// The same of a field that is inside another: `number` in `card`.
+/// The same of a field that is inside another: `number` in `card`, or in one of `cards`.
 pub(super) fn is_inside(parent: &str, name: &str) -> bool {
-    !parent.is_empty() && ends(&(plain(parent) + &plain(name)))
+    let (parent, name) = (plain(parent), plain(name));
+    let one = parent.strip_suffix('s').unwrap_or(&parent);
+    !parent.is_empty() && (ends(&format!("{parent}{name}")) || ends(&format!("{one}{name}")))
 }
 
 fn ends(name: &str) -> bool {

@@ -86,15 +86,18 @@ fn near(float: f64) -> Vec<String> {
 }
 
 /// What may stand between the groups of one number, and what marks it: one sort of mark with or without blanks around
-/// it; `None`: blanks only. Words of a text are further apart or have letters between them.
+/// it; `None`: blanks only. Words of a text have letters between them.
 fn separator(gap: &[char]) -> Option<Option<char>> {
-    if !(1..=SEPARATOR).contains(&gap.len()) || gap.iter().any(|c| c.is_alphanumeric()) {
+    // Columns are padded: blanks in a row are one.
+    let blank = |place: usize| gap.get(place).is_some_and(|c| c.is_whitespace());
+    let length = (0..gap.len()).filter(|place| *place == 0 || !blank(*place) || !blank(*place - 1)).count();
+    if !(1..=SEPARATOR).contains(&length) || gap.iter().any(|c| c.is_alphanumeric()) {
         return None;
     }
     Some(gap.iter().copied().find(|c| !c.is_whitespace()))
 }
 
-/// Characters between two groups of one number, at most: ` - `, `","`.
+/// Characters between two groups of one number, at most, blanks in a row as one: ` - `, `","`.
 const SEPARATOR: usize = 5;
 
 #[cfg(test)]

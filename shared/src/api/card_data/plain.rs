@@ -3,8 +3,18 @@
 
 /// Digits that a keyboard or a font may produce, by their zero: ASCII, Arabic-Indic, Persian, Devanagari, Bengali, Thai,
 /// full width, superscript and subscript are what cards and forms were seen with.
-const ZEROS: [char; 9] =
-    ['\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{e50}', '\u{ff10}', '\u{2080}', '\u{1d7ce}', '\u{1d7f6}'];
+const ZEROS: [char; 10] = [
+    '\u{660}',
+    '\u{6f0}',
+    '\u{966}',
+    '\u{9e6}',
+    '\u{e50}',
+    '\u{ff10}',
+    '\u{2070}',
+    '\u{2080}',
+    '\u{1d7ce}',
+    '\u{1d7f6}',
+];
 
 /// The characters of a text, the digits in ASCII, full-width letters too, without what nobody sees.
 pub(super) fn plain(text: &str) -> Vec<char> {
@@ -16,6 +26,14 @@ pub(super) fn plain(text: &str) -> Vec<char> {
 fn ascii(c: char) -> char {
     if c.is_ascii() {
         return c;
+    }
+    // Three superscripts are in Latin-1, and not where the others are.
+    match c {
+        '\u{b9}' => return '1',
+        '\u{b2}' => return '2',
+        '\u{b3}' => return '3',
+        '\u{2071}'..='\u{2073}' => return c,
+        _ => {}
     }
     let digit = |zero: &char| u32::from(c).checked_sub(u32::from(*zero)).filter(|value| *value < 10);
     if let Some(digit) = ZEROS.iter().find_map(digit).and_then(|value| char::from_digit(value, 10)) {

@@ -24,11 +24,17 @@ fn card_numbers_are_found_in_every_shape() {
         "4242\u{2011}4242\u{2011}4242\u{2011}4242",
         "4242\u{a0}4242\u{202f}4242\u{2009}4242",
         "4242\n4242\r\n4242\t4242",
+        "4242          4242          4242          4242",
+        "4242 \t\t\t\t 4242\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}\u{a0}4242        4242",
+        "4242      |      4242      |      4242      |      4242",
         "4242\u{200b}4242\u{2060}4242\u{feff}4242",
         "42\u{ad}42424242424242",
         "4\u{fe0f}\u{20e3}2\u{fe0f}\u{20e3}42424242424242",
         "\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}\u{ff14}\u{ff12}",
         "\u{664}\u{662}\u{664}\u{662}\u{664}\u{662}\u{664}\u{662}\u{664}\u{662}\u{664}\u{662}\u{664}\u{662}\u{664}\u{662}",
+        "\u{2074}\u{b2}\u{2074}\u{b2}\u{2074}\u{b2}\u{2074}\u{b2}\u{2074}\u{b2}\u{2074}\u{b2}\u{2074}\u{b2}\u{2074}\u{b2}",
+        "\u{2075}\u{b9}\u{2070}\u{2075}\u{b9}\u{2070}\u{2075}\u{b9}\u{2070}\u{2075}\u{b9}\u{2070}\u{2075}\u{b9}\u{2070}\u{2070}",
+        "\u{2084}\u{2082}\u{2084}\u{2082}\u{2084}\u{2082}\u{2084}\u{2082}\u{2084}\u{2082}\u{2084}\u{2082}\u{2084}\u{2082}\u{2084}\u{2082}",
         "42424242 42424242",
         "42424242 4242 4242",
         "424242424242-4242",
@@ -125,6 +131,11 @@ fn ordinary_ids_numbers_and_dates_are_no_card_data() {
         // A UUID with the digits of a card in its first three groups.
         "42424242-4242-4242-8242-0967dbc38a39",
         "order_42424242-4242-4242-8242-0967dbc38a39",
+        // Padded columns.
+        "qty          unit          price\n4012          2025          1200.00\n2200          2026          1300.00",
+        "400100          400101          400102",
+        "06 12 34 56 78          06 98 76 54 32",
+        "42 m\u{b2}, 424 m\u{b3}, 10\u{207b}\u{2076}",
         "01ARZ3NDEKTSV4RRFFQ69G5FAV",
         "pi_4242424242424242",
         "pi_3MtwBwLkdIwHu7ix28a3tqPa",
@@ -257,6 +268,11 @@ fn fields_for_account_numbers_are_refused_whatever_they_hold() {
     }
     assert!(is_within(&json!({ "card": { "number": "x" } })));
     assert!(is_within(&json!({ "bank_account": [{ "number": "x" }] })));
+    assert!(is_within(&json!({ "accounts": [{ "number": "12345678" }] })));
+    assert!(is_within(&json!({ "Cards": [[{ "number": "x" }, { "cvc": "x" }]] })));
+    for parent in ["address", "addresses", "invoices", "discounts", "s"] {
+        assert!(!is_within(&json!({ parent: [{ "number": "x" }] })), "{parent}");
+    }
     for name in ["number", "invoice_number", "account", "stripe_account", "company", "japan", "span", "card", "code"] {
         assert!(!is_within(&json!({ name: "x" })), "{name}");
     }

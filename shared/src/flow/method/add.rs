@@ -92,7 +92,7 @@ async fn write_down(
         usable(&found, now)?;
         // Before the method is in the books: it is of no use without.
         if let Some(access) = &seen.access {
-            app.secrets.keep_bank(tenant, &id, access).await?;
+            app.secrets.keep_bank(tenant, &id, access, invocation.deadline).await?;
         }
         let mut method = match stored.clone() {
             Some(before) => renewed(before, &found, &seen.customer, keys.account(), now),

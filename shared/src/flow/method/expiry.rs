@@ -19,19 +19,29 @@ use crate::store::commit::{Commit, CommitError};
 use crate::store::list::Expiring;
 
 /// Writes down which cards end soon, or have ended. Whoever has one that ends soon is called once. What fails for one
-/// method is logged, and looked at again the next day.
+/// method is logged, and looked at again the next day; so is what there was no time for.
 ///
 /// # Errors
 /// The store, when the index can't be read.
 pub async fn expire(app: &App, request_id: &str, deadline: Time) -> Result<(), Stop> {
     let now = app.clock.now();
+    let until = deadline.minus(bounds::SETTLE_RESERVE).min(now.plus(bounds::EXPIRY_TIME));
+    let is_late = || {
+        let is_late = app.clock.now() >= until;
+        if is_late {
+            tracing::warn!("cards that end soon are left for tomorrow, for want of time");
+        }
+        is_late
+    };
     for month in months(now) {
         let mut rest = None;
         loop {
+            if is_late() {
+                return Ok(());
+            }
             let (page, next) = app.store.expiring(month, rest).await?;
             for due in page.iter().filter(|due| due.status != status_of(month, now)) {
-                if app.clock.now().plus(bounds::SETTLE_RESERVE) >= deadline {
-                    tracing::warn!("cards that end soon are left for tomorrow, for want of time");
+                if is_late() {
                     return Ok(());
                 }
                 if let Err(error) = expire_one(app, request_id, deadline, due).await {

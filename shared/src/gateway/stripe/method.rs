@@ -166,8 +166,12 @@ impl Stripe {
 
     /// Makes sure that a customer stands for this owner and no other: one that nobody has marked yet is marked.
     ///
+    /// Each customer is claimed under one key, whoever claims it: of two who found it unmarked, Stripe takes the marks of
+    /// one and refuses the other's, for the 24 hours that it keeps the key. Whoever begins after that finds the marks.
+    ///
     /// # Errors
-    /// [`MethodError::NotUsable`] when it is another's.
+    /// [`MethodError::NotUsable`] when it is another's. [`MethodError::Gateway`] when a claim was not taken and no marks
+    /// are there: another's is on its way.
     pub async fn claim_customer(
         &self,
         secret: &StripeSecret,
@@ -179,12 +183,15 @@ impl Stripe {
         let path = format!("/v1/customers/{}", segment(customer));
         let reply = self.get_once(secret, timeout, &path).await?;
         let mut found: Customer = object(&reply, customer)?;
-        if !found.deleted && !found.metadata.contains_key("tenant_id") && !found.metadata.contains_key("owner") {
-            let key = uuid::Uuid::new_v4().to_string();
-            self.post_once(secret, timeout, &path, &marks(tenant, owner), &key).await?;
-            // Read again: of two who claim it at once, the marks that stay decide.
+        if is_free(&found) {
+            let key = fingerprint(&["claim", customer]);
+            let claimed = self.post_once(secret, timeout, &path, &marks(tenant, owner), &key).await?;
+            // The answer may be one that was kept: the customer itself says whose it is.
             let reply = self.get_once(secret, timeout, &path).await?;
             found = object(&reply, customer)?;
+            if is_free(&found) {
+                object::<Customer>(&claimed, customer)?;
+            }
         }
         let marked = |key: &str, ours: &str| found.metadata.get(key).is_some_and(|value| value == ours);
         if found.deleted || !marked("tenant_id", tenant.as_str()) || !marked("owner", &owner.to_string()) {
@@ -213,6 +220,11 @@ impl Stripe {
         let request = Request { verb: Verb::POST, path, query: &[], form, key, version: API_VERSION, timeout };
         self.send_request(secret, &request).await.map_err(MethodError::Gateway)
     }
+}
+
+/// Whether a customer is there, and nobody's yet.
+fn is_free(customer: &Customer) -> bool {
+    !customer.deleted && !customer.metadata.contains_key("tenant_id") && !customer.metadata.contains_key("owner")
 }
 
 /// What says on a customer whose it is: accounts may be shared.
