@@ -1,20 +1,15 @@
 //! Many at once: whatever is chosen and detached in whatever order, an owner has one default or none.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::SharedHttpClient;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use local::client::Answer;
 use serde_json::{Value, json};
 use shared::model::audit::{Head, is_intact};
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::ach::plaid::item;
+use crate::gate::{Gate, Held};
 use crate::world::{ADMIN, TENANT, World, refused};
 
 /// The customer's methods: their ids with their status, and the id and status of the copies that are defaults.
@@ -121,49 +116,6 @@ async fn an_account_that_is_linked_and_detached_at_once_pays_if_it_is_active() {
     }
 }
 
-/// Holds the next transaction that adds a method, until it is let through.
-#[derive(Clone, Debug, Default)]
-struct Gate(Arc<GateState>);
-
-#[derive(Debug, Default)]
-struct GateState {
-    is_armed: AtomicBool,
-    reached: Notify,
-    opened: Notify,
-}
-
-impl Gate {
-    fn http_client(&self) -> SharedHttpClient {
-        let real =
-            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
-        let gate = self.clone();
-        http_client_fn(move |settings, components| {
-            let real = aws_smithy_runtime_api::client::http::HttpClient::http_connector(&real, settings, components);
-            SharedHttpConnector::new(Gated { gate: gate.clone(), real })
-        })
-    }
-}
-
-#[derive(Debug)]
-struct Gated {
-    gate: Gate,
-    real: SharedHttpConnector,
-}
-
-impl HttpConnector for Gated {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
-        let (Gate(gate), real) = (self.gate.clone(), self.real.clone());
-        HttpConnectorFuture::new(async move {
-            if body.contains("add_method") && gate.is_armed.swap(false, Ordering::SeqCst) {
-                gate.reached.notify_one();
-                gate.opened.notified().await;
-            }
-            real.call(request).await
-        })
-    }
-}
-
 /// A world whose next addition of a method waits before it is written.
 async fn gated() -> (Arc<World>, Gate) {
     let gate = Gate::default();
@@ -178,14 +130,14 @@ async fn gated() -> (Arc<World>, Gate) {
 
 /// Adds a method, and does something else when all but the last write is done; the answer.
 async fn overtaken(world: &Arc<World>, gate: &Gate, body: Value, meanwhile: impl Future<Output = ()>) -> Answer {
-    gate.0.is_armed.store(true, Ordering::SeqCst);
+    gate.arm(Held::Request, &["add_method"]);
     let adding = {
         let world = Arc::clone(world);
         tokio::spawn(async move { world.admin().post("/payment-methods", &body).await.unwrap() })
     };
-    gate.0.reached.notified().await;
+    gate.reached().await;
     meanwhile.await;
-    gate.0.opened.notify_one();
+    gate.open();
     adding.await.unwrap()
 }
 
