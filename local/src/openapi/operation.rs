@@ -86,9 +86,10 @@ impl Operation {
         Self { is_signed: true, codes: Vec::new(), ..self }
     }
 
-    /// With a part of the path that is a name.
+    /// With a part of the path that is a name. API Gateway decodes it before the function sees it: with a slash or a
+    /// question mark in it, it is another path.
     pub(super) fn at(self, name: &str, part: impl Into<Part>) -> Self {
-        self.with(ParameterIn::Path, name, Required::True, part)
+        self.with(ParameterIn::Path, name, Required::True, part).fails(&[Code::NotFound, Code::MethodNotAllowed])
     }
 
     pub(super) fn header(self, name: &str, part: impl Into<Part>) -> Self {

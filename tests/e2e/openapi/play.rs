@@ -303,6 +303,9 @@ impl Mask {
         if let Some((object, _)) = word.split_once("_secret_") {
             return format!("{}_secret_Example", self.word(object));
         }
+        if let Some(id) = word.strip_prefix("run_") {
+            return format!("run_{}", self.word(id));
+        }
         let Some(kind) = kind(word) else { return word.to_owned() };
         if let Some(known) = self.seen.get(word) {
             return known.clone();
