@@ -52,41 +52,19 @@ async fn post(world: &World, path: &str, body: Value) -> Answer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_function_uses_all_that_its_policy_grants() {
-    let world = World::new().await;
+    // Each stage in a box: all in one they are too large for the stack of a test's thread.
+    let world = Box::pin(World::new()).await;
     for function in world.stack.functions.values() {
         function.app.store.warm().await;
     }
-    settings(&world).await;
-    assert_eq!(world.settings(json!({ "on_insufficient_funds": "reschedule" })).await.status, 200);
-    let broke = world.method(NO_MONEY, json!({})).await;
-
-    // Whoever touches a payment finds out what became of it, and does all that follows.
-    let (invoice, _) = declined_unheard(&world, &broke).await;
-    assert_eq!(get(&world, &format!("/invoices/{invoice}")).await["status"], json!("scheduled"));
-    let (_, payment) = declined_unheard(&world, &broke).await;
-    assert_eq!(get(&world, &format!("/payments/{payment}")).await["status"], json!("failed"));
-    let (_, payment) = declined_unheard(&world, &broke).await;
-    assert_eq!(world.refund("of-nothing", &payment, json!({})).await.status, 409);
-    let (invoice, _) = declined_unheard(&world, &broke).await;
-    for event in world.events(&["payment_intent.payment_failed"]) {
-        world.told(&event).await;
-    }
-    assert_eq!(world.invoice(&invoice).await["status"], json!("scheduled"));
-    let (invoice, _) = declined_unheard(&world, &broke).await;
-    let body = json!({ "invoice_id": invoice, "payment_method": "stripe", "scheduled_date": world.in_days(9) });
-    assert_eq!(post(&world, "/scheduled-payments", body).await.status, 409, "it is tried again before");
-    let (invoice, _) = declined_unheard(&world, &broke).await;
-    world.clock.advance(days(1));
-    assert_ne!(world.execute().await["recovered"], json!(0));
-    assert_eq!(world.invoice(&invoice).await["status"], json!("scheduled"));
-
-    invoices(&world).await;
-    payments_and_refunds(&world).await;
-    promises(&world).await;
-    stripe_tells(&world).await;
+    Box::pin(settings(&world)).await;
+    Box::pin(touched(&world)).await;
+    Box::pin(invoices(&world)).await;
+    Box::pin(payments_and_refunds(&world)).await;
+    Box::pin(promises(&world)).await;
+    Box::pin(stripe_tells(&world)).await;
     Box::pin(analysis(&world)).await;
-    review(&world).await;
-    // Too large for the stack of a test's thread, all in one.
+    Box::pin(review(&world)).await;
     Box::pin(paypal(&world)).await;
     Box::pin(plaid(&world)).await;
     Box::pin(methods(&world)).await;
@@ -105,6 +83,30 @@ async fn settings(world: &World) {
     get(world, "/members").await;
     world.member("guest", &["viewer"], None).await;
     assert_eq!(world.admin().send(Method::DELETE, "/members/guest", None, None).await.unwrap().status, 204);
+}
+
+/// Whoever touches a payment finds out what became of it, and does all that follows.
+async fn touched(world: &World) {
+    assert_eq!(world.settings(json!({ "on_insufficient_funds": "reschedule" })).await.status, 200);
+    let broke = world.method(NO_MONEY, json!({})).await;
+    let (invoice, _) = declined_unheard(world, &broke).await;
+    assert_eq!(get(world, &format!("/invoices/{invoice}")).await["status"], json!("scheduled"));
+    let (_, payment) = declined_unheard(world, &broke).await;
+    assert_eq!(get(world, &format!("/payments/{payment}")).await["status"], json!("failed"));
+    let (_, payment) = declined_unheard(world, &broke).await;
+    assert_eq!(world.refund("of-nothing", &payment, json!({})).await.status, 409);
+    let (invoice, _) = declined_unheard(world, &broke).await;
+    for event in world.events(&["payment_intent.payment_failed"]) {
+        world.told(&event).await;
+    }
+    assert_eq!(world.invoice(&invoice).await["status"], json!("scheduled"));
+    let (invoice, _) = declined_unheard(world, &broke).await;
+    let body = json!({ "invoice_id": invoice, "payment_method": "stripe", "scheduled_date": world.in_days(9) });
+    assert_eq!(post(world, "/scheduled-payments", body).await.status, 409, "it is tried again before");
+    let (invoice, _) = declined_unheard(world, &broke).await;
+    world.clock.advance(days(1));
+    assert_ne!(world.execute().await["recovered"], json!(0));
+    assert_eq!(world.invoice(&invoice).await["status"], json!("scheduled"));
 }
 
 async fn invoices(world: &World) {
