@@ -66,7 +66,7 @@ fn payments() -> Vec<Operation> {
             .keyed("Required without `invoice_id`. The same request again is answered as its payment stands; another request under the same key is refused.")
             .takes("PayRequest")
             .gives(201, "Paid", "Payment")
-            .gives(200, "Final, and the answer to a request that was made before", "Payment")
+            .gives(200, "Final, and the answer to a request that was made before", "PaymentOrSchedule")
             .gives(202, "Not final yet, or promised for a date", "PaymentOrSchedule")
             .fails(&OF_PAYMENTS),
         Operation::new(Get, "/payments", "list_payments", "Payments", "List payments")
