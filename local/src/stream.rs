@@ -1,7 +1,7 @@
 //! What Lambda does with a table's stream: reads it, filters it as the template says, and hands batches to a function.
 //!
 //! The engine has the API of DynamoDB Streams, with one shard for each table. No AWS SDK of it is built in for that: three
-//! requests are sent by hand. A batch that fails is handed over again, from the record that failed on, at most so often.
+//! requests are sent by hand. A batch that fails is handed over again, from the record that failed on, as often as the template says.
 
 use std::time::Duration;
 
@@ -11,13 +11,11 @@ use crate::template::StreamSource;
 
 /// Real time between looks at the stream.
 const TICK: Duration = Duration::from_millis(100);
-/// Deliveries of one batch.
-const DELIVERIES: u32 = 3;
 
 /// The stream can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
-    /// The engine did not answer.
+    /// The engine did not answer, or with an error.
     #[error("the stream did not answer: {0}")]
     NoAnswer(#[from] reqwest::Error),
     /// Another engine may have no streams.
@@ -76,7 +74,7 @@ impl Stream {
             .header("x-amz-date", "20260101T000000Z")
             .header("authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=local")
             .body(body.to_string());
-        let answer = request.send().await?.bytes().await?;
+        let answer = request.send().await?.error_for_status()?.bytes().await?;
         Ok(serde_json::from_slice(&answer).unwrap_or_default())
     }
 }
@@ -99,14 +97,14 @@ pub async fn follow(mut stream: Stream, source: StreamSource, invoke: impl Async
         };
         let taken: Vec<Value> = records.into_iter().filter(|record| source.takes(record)).collect();
         for batch in taken.chunks(source.batch.max(1)) {
-            deliver(batch, &invoke).await;
+            deliver(batch, source.deliveries, &invoke).await;
         }
     }
 }
 
-async fn deliver(batch: &[Value], invoke: &impl AsyncFn(Value) -> Value) {
+async fn deliver(batch: &[Value], times: u64, invoke: &impl AsyncFn(Value) -> Value) {
     let mut left = batch;
-    for _ in 0..DELIVERIES {
+    for _ in 0..times {
         let answer = invoke(json!({ "Records": left })).await;
         let Some(failed) = text(&answer, "/batchItemFailures/0/itemIdentifier") else { return };
         let number = |record: &Value| text(record, "/dynamodb/SequenceNumber");

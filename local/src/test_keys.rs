@@ -1,7 +1,7 @@
 //! Real test keys, from a TOML file: what is in it takes the place of that gateway's simulator. They are never printed,
 //! and no message quotes the file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -22,6 +22,8 @@ pub struct TestKeys {
     pub paypal: Option<PayPalKeys>,
     /// `[plaid]`.
     pub plaid: Option<PlaidKeys>,
+    /// `[anthropic]`: its `api_key`.
+    pub anthropic: Option<SecretString>,
 }
 
 /// An account at Stripe, in test mode.
@@ -61,8 +63,13 @@ pub struct PlaidKeys {
 #[derive(Debug, thiserror::Error)]
 pub enum TestKeysError {
     /// It can't be read.
-    #[error("the file of secrets can't be read: {0}")]
-    Unreadable(#[source] io::Error),
+    #[error("the file of secrets {} can't be read: {source}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// It is no TOML. What it says is not repeated.
     #[error("the file of secrets is no TOML (line {0})")]
     Malformed(usize),
@@ -88,7 +95,9 @@ impl TestKeys {
     /// # Errors
     /// [`TestKeysError`], which says where, and never what stands there.
     pub fn read(path: &Path) -> Result<Self, TestKeysError> {
-        Self::parse(&fs::read_to_string(path).map_err(TestKeysError::Unreadable)?)
+        Self::parse(
+            &fs::read_to_string(path).map_err(|source| TestKeysError::Unreadable { path: path.to_owned(), source })?,
+        )
     }
 
     /// Reads the text of a file.
@@ -105,6 +114,7 @@ impl TestKeys {
             stripe: file.section("stripe")?.map(StripeKeys::read).transpose()?,
             paypal: file.section("paypal")?.map(PayPalKeys::read).transpose()?,
             plaid: file.section("plaid")?.map(PlaidKeys::read).transpose()?,
+            anthropic: file.section("anthropic")?.map(anthropic).transpose()?,
         };
         file.finish()?;
         Ok(keys)
@@ -156,6 +166,12 @@ impl PlaidKeys {
     pub(crate) fn secret(&self) -> Value {
         json!({ "client_id": self.client_id, "secret": self.secret.expose_secret() })
     }
+}
+
+fn anthropic(mut section: Section) -> Result<SecretString, TestKeysError> {
+    let key = section.key("api_key", &["sk-ant-"], "a key of Anthropic's (sk-ant-…)")?;
+    section.finish()?;
+    Ok(key.into())
 }
 
 /// What is left of a part of the file.
@@ -239,6 +255,8 @@ mod tests {
         [plaid]
         client_id = "client"
         secret = "CANARY"
+        [anthropic]
+        api_key = "sk-ant-CANARY"
     "#;
 
     /// Why a text is refused; nothing secret is in it.
@@ -255,6 +273,7 @@ mod tests {
         assert_eq!(keys.stripe.as_ref().unwrap().secret()["webhook_secrets"], json!(["whsec_CANARY"]));
         assert_eq!(keys.paypal.as_ref().unwrap().secret()["webhook_id"], "WH-1");
         assert_eq!(keys.plaid.as_ref().unwrap().secret()["secret"], "CANARY");
+        assert_eq!(keys.anthropic.as_ref().unwrap().expose_secret(), "sk-ant-CANARY");
         assert!(!format!("{keys:?}").contains("CANARY"), "{keys:?}");
         let one = TestKeys::parse("[plaid]\nclient_id = \"c\"\nsecret = \"s\"").unwrap();
         assert!(one.stripe.is_none() && one.paypal.is_none() && one.plaid.is_some());
@@ -278,12 +297,13 @@ mod tests {
         let said = |from: &str, to: &str| refused(&WHOLE.replace(from, to));
         assert_eq!(said("account =", "acount ="), "missing in the file of secrets: stripe.account");
         let extra = refused(&format!("{WHOLE}\n secret_key = \"CANARY\""));
-        assert_eq!(extra, "unknown field in the file of secrets: plaid.secret_key");
+        assert_eq!(extra, "unknown field in the file of secrets: anthropic.secret_key");
         assert_eq!(said("[plaid]", "[plad]"), "unknown field in the file of secrets: plad");
         assert_eq!(refused("stripe = \"CANARY\""), "in the file of secrets, stripe must be a section");
         let list = said("[\"whsec_CANARY\"]", "\"whsec_CANARY\"");
         assert_eq!(list, "in the file of secrets, stripe.webhook_secrets must be a list of texts");
         assert_eq!(said("\"WH-1\"", "7"), "in the file of secrets, paypal.webhook_id must be a text");
+        assert!(said("sk-ant-CANARY", "CANARY").contains("anthropic.api_key must be a key of Anthropic's"));
         assert!(said("sk_test_CANARY", "CANARY").contains("stripe.secret_key must be a test key"));
         assert_eq!(refused("[stripe]\nsecret_key = \"CANARY"), "the file of secrets is no TOML (line 2)");
     }

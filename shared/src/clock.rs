@@ -125,8 +125,16 @@ impl<'de> Deserialize<'de> for Time {
 /// Tells the time: the system's, or a simulated one that its owner moves.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    /// Milliseconds since 1970 of a simulated clock; `None`: the system's.
-    simulated: Option<Arc<AtomicI64>>,
+    /// `None`: the system's.
+    simulated: Option<Arc<Simulated>>,
+}
+
+#[derive(Debug)]
+struct Simulated {
+    /// Milliseconds since 1970.
+    now: AtomicI64,
+    /// Milliseconds that were to be slept, all together.
+    slept: AtomicI64,
 }
 
 impl Clock {
@@ -139,7 +147,7 @@ impl Clock {
     /// A clock that stands at `time` until it is moved; clones move together.
     #[must_use]
     pub fn simulated(time: Time) -> Self {
-        Self { simulated: Some(Arc::new(AtomicI64::new(time.millis()))) }
+        Self { simulated: Some(Arc::new(Simulated { now: AtomicI64::new(time.millis()), slept: AtomicI64::new(0) })) }
     }
 
     /// The time now.
@@ -147,33 +155,45 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
     pub fn now(&self) -> Time {
         match &self.simulated {
-            Some(ms) => Time::from_millis(ms.load(Ordering::SeqCst)),
+            Some(simulated) => Time::from_millis(simulated.now.load(Ordering::SeqCst)),
             None => Time::from_millis(Timestamp::now().as_millisecond()),
         }
     }
 
     /// Moves a simulated clock on; the system's stays as it is.
     pub fn advance(&self, by: Duration) {
-        if let Some(ms) = &self.simulated {
-            ms.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        if let Some(simulated) = &self.simulated {
+            simulated.now.fetch_add(millis(by), Ordering::SeqCst);
         }
     }
 
     /// Sets a simulated clock; the system's stays as it is.
     pub fn set(&self, time: Time) {
-        if let Some(ms) = &self.simulated {
-            ms.store(time.millis(), Ordering::SeqCst);
+        if let Some(simulated) = &self.simulated {
+            simulated.now.store(time.millis(), Ordering::SeqCst);
         }
     }
 
     /// Waits. Under a simulated clock it gives way to other tasks and returns.
     pub async fn sleep(&self, duration: Duration) {
-        if self.simulated.is_some() {
+        if let Some(simulated) = &self.simulated {
+            simulated.slept.fetch_add(millis(duration), Ordering::SeqCst);
             tokio::task::yield_now().await;
         } else {
             tokio::time::sleep(duration).await;
         }
     }
+
+    /// How long would have been slept by a simulated clock, all together; zero by the system's.
+    #[must_use]
+    pub fn slept(&self) -> Duration {
+        let slept = self.simulated.as_ref().map(|simulated| simulated.slept.load(Ordering::SeqCst));
+        Duration::from_millis(slept.and_then(|ms| u64::try_from(ms).ok()).unwrap_or_default())
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

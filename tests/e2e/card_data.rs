@@ -10,6 +10,7 @@ use shared::api::Route;
 use shared::api::card_data;
 use shared::api::door::Door;
 
+use crate::forms::walk::{self, filled};
 use crate::openapi::document;
 use crate::routes;
 use crate::world::{ADMIN, WEBHOOK_SECRET, World, refused};
@@ -93,25 +94,6 @@ fn bodies() -> Vec<String> {
     named.map(|body| body.to_string()).chain(fixed.map(str::to_owned)).collect()
 }
 
-/// The route's path, its parameters in the form that they have.
-fn path(route: &Route) -> String {
-    let id = match route.path.split('/').nth(1) {
-        Some("payments") => format!("pay_{}", "a".repeat(26)),
-        Some("refunds") => format!("ref_{}", "a".repeat(26)),
-        Some("scheduled-payments") => format!("sch_{}", "a".repeat(26)),
-        Some("payment-methods") => format!("mth_{}", "a".repeat(26)),
-        Some("alerts") => format!("alr_{}", "a".repeat(26)),
-        _ => "jdoe".to_owned(),
-    };
-    with_parameter(route, &id)
-}
-
-/// The route's path with `value` for its parameter.
-fn with_parameter(route: &Route, value: &str) -> String {
-    let parts: Vec<&str> = route.path.split('/').map(|part| if part.starts_with('{') { value } else { part }).collect();
-    parts.join("/")
-}
-
 /// Sends a request as it stands; path and query are encoded here.
 async fn send(
     world: &World,
@@ -170,7 +152,7 @@ async fn card_data_in_the_body_of_any_request_is_refused_alone_and_kept_nowhere(
     let with_bodies = routes.iter().filter(|(_, route)| ["POST", "PUT", "PATCH"].contains(&route.method));
     for (_, route) in with_bodies {
         for body in bodies() {
-            let answer = send(&world, route.method, &path(route), &[], &[], Some(body.clone())).await;
+            let answer = send(&world, route.method, &filled(route.path), &[], &[], Some(body.clone())).await;
             is_refusal(answer, &format!("{} {} {body}", route.method, route.path));
         }
     }
@@ -181,7 +163,7 @@ async fn card_data_in_the_body_of_any_request_is_refused_alone_and_kept_nowhere(
 async fn card_data_in_the_query_of_any_request_is_refused_alone_and_kept_nowhere() {
     let world = World::new().await;
     for (_, route) in routes::all() {
-        let (method, path) = (route.method, path(&route));
+        let (method, path) = (route.method, filled(route.path));
         let body = (method != "GET").then(|| "{}".to_owned());
         for text in texts() {
             let answer = send(&world, method, &path, &[("number", text)], &[], body.clone()).await;
@@ -201,7 +183,7 @@ async fn card_data_in_the_path_of_any_request_is_refused_alone_and_kept_nowhere(
     for (_, route) in routes::all().into_iter().filter(|(_, route)| route.path.contains('{')) {
         // A slash and a line break are API Gateway's to refuse.
         for text in texts().filter(|text| !text.contains(['/', '\n'])) {
-            let path = with_parameter(&route, text);
+            let path = walk::with(route.path, text);
             let body = (route.method != "GET").then(|| "{}".to_owned());
             let answer = send(&world, route.method, &path, &[], &[], body).await;
             is_refusal(answer, &format!("{} {path}", route.method));
@@ -214,7 +196,7 @@ async fn card_data_in_the_path_of_any_request_is_refused_alone_and_kept_nowhere(
 async fn card_data_in_a_header_of_any_request_is_refused_alone_and_kept_nowhere() {
     let world = World::new().await;
     for (_, route) in routes::all() {
-        let (method, path) = (route.method, path(&route));
+        let (method, path) = (route.method, filled(route.path));
         let body = (method != "GET").then(|| "{}".to_owned());
         let others = [
             ("x-note", "pay with 4242 4242 4242 4242, please"),

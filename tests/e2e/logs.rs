@@ -4,7 +4,7 @@
 //! it ends the run.
 
 use std::io::{self, Write};
-use std::sync::{LazyLock, Once};
+use std::sync::{LazyLock, Mutex, Once};
 
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
@@ -45,6 +45,20 @@ pub fn canary_in(line: &str) -> Option<&'static str> {
     CANARIES.iter().map(String::as_str).find(|canary| line.contains(canary))
 }
 
+/// What is listened for, and the lines that had it.
+static LISTENERS: Mutex<Vec<(String, Vec<String>)>> = Mutex::new(Vec::new());
+
+/// Keeps the lines that have `mark` in them, from now on: an id, so that they are those of one test.
+pub fn listen(mark: &str) {
+    LISTENERS.lock().unwrap().push((mark.to_owned(), Vec::new()));
+}
+
+/// The lines with `mark` that were logged since it was listened for.
+pub fn heard(mark: &str) -> Vec<String> {
+    let listeners = LISTENERS.lock().unwrap();
+    listeners.iter().find(|(listened, _)| listened == mark).map(|(_, lines)| lines.clone()).unwrap_or_default()
+}
+
 struct Tripwire;
 
 impl Write for Tripwire {
@@ -54,6 +68,11 @@ impl Write for Tripwire {
             // Not a panic: that would fail one test of many, and maybe none.
             let _ = writeln!(io::stderr(), "a log line holds the canary {canary:?}:\n{line}");
             std::process::exit(101);
+        }
+        for (mark, lines) in LISTENERS.lock().unwrap().iter_mut() {
+            if line.contains(mark.as_str()) {
+                lines.push(line.to_string());
+            }
         }
         if std::env::var_os("SHOW_LOGS").is_some() {
             io::stderr().write_all(bytes)?;

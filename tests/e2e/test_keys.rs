@@ -6,6 +6,7 @@ use local::stack::{Options, Stack};
 use local::stripe::{self, Stripe};
 use local::test_keys::TestKeys;
 use local::try_page::PATH;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use tokio::net::TcpListener;
@@ -90,4 +91,18 @@ async fn the_page_is_shown_under_no_other_name_and_in_no_frame() {
     let ours = format!(" nonce=\"{nonce}\"");
     assert_eq!(scripts, [" id=\"settings\" type=\"application/json\"", ours.as_str()]);
     assert!(!show("localhost").await.text().await.unwrap().contains(nonce), "a nonce is for one answer");
+}
+
+#[tokio::test]
+async fn who_brings_a_key_of_anthropics_has_alerts_explained_by_it() {
+    crate::logs::watch();
+    let test_keys = TestKeys::parse("[anthropic]\napi_key = \"sk-ant-CANARY-real\"").unwrap();
+    let stack = Stack::start(Options { test_keys, ..Options::default() }).await.unwrap();
+    seed::acme(&stack).await.unwrap();
+    let analyst = &stack.functions["error-analyst"].app;
+    assert_eq!(analyst.config.anthropic_api_base, "https://api.anthropic.com");
+    assert!(analyst.config.error_analysis.is_some(), "it is on without saying so");
+    let secret = analyst.secrets.analysis().await.unwrap();
+    assert_eq!(secret.api_key.expose_secret(), "sk-ant-CANARY-real");
+    assert!(stack.anthropic.requests().is_empty());
 }

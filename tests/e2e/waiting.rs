@@ -145,6 +145,29 @@ async fn a_secret_that_cannot_be_used_calls_the_operator_and_the_promise_stays_d
     assert_eq!(world.execute().await["paid"], json!(1));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_whose_setting_began_before_the_payment_that_is_declined_is_another_method() {
+    let gate = Gate::default();
+    let world = Arc::new(World::with(|options| options.dynamodb_http = Some(gate.http_client())).await);
+    world.method(EXPIRED, json!({ "default": true })).await;
+    let invoice = world.approved(json!({})).await;
+    let schedule = scheduled(&world, &invoice, 1, json!({})).await;
+    world.clock.advance(days(1));
+    gate.arm(Held::Request, &["add_method"]);
+    let adding = {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.method("pm_card_mastercard", json!({ "default": true })).await })
+    };
+    gate.reached().await;
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.execute().await["failed"], json!(1));
+    gate.open();
+    adding.await.unwrap();
+    assert_eq!(read(&world, &schedule).await["status"], json!("awaiting_method"));
+    assert_eq!(world.execute().await["paid"], json!(1), "its owner's wish has reached the books last");
+    Books::of(&world).await.at_rest();
+}
+
 /// A replica that has heard of no payment method yet, while it is told to be behind.
 #[derive(Clone, Debug)]
 struct Behind {

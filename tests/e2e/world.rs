@@ -1,6 +1,6 @@
 //! A world for one test: a stack on free ports, a simulated clock, a tenant that can pay.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -258,6 +258,23 @@ impl World {
             .expression_attribute_values(":partition", AttributeValue::S(partition.to_owned()))
             .consistent_read(true);
         query.send().await.unwrap().items.unwrap_or_default()
+    }
+
+    /// All items of all tables, by table and keys.
+    pub async fn everything(&self) -> BTreeMap<String, HashMap<String, AttributeValue>> {
+        let mut all = BTreeMap::new();
+        for table in self.stack.tables.values() {
+            let scan = self.stack.dynamodb.scan().table_name(table).consistent_read(true);
+            let mut items = scan.into_paginator().items().send();
+            while let Some(item) = items.next().await {
+                let item = item.unwrap();
+                let keys =
+                    ["tenant_id", "alert_id", "id", "invoice_id", "entity", "seq", "record", "run_id", "method_id"];
+                let key: Vec<String> = keys.iter().filter_map(|key| Some(format!("{:?}", item.get(*key)?))).collect();
+                assert_eq!(all.insert(format!("{table} {key:?}"), item), None, "two items of {table} are {key:?}");
+            }
+        }
+        all
     }
 
     /// The audit trail of any entity, straight from the table.

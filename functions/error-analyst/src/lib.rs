@@ -2,14 +2,14 @@
 //!
 //! It has a language model explain those that the policy finds complex, and writes the explanation on the alert. Off
 //! unless `ERROR_ANALYSIS` says `on`; then no alert is read and no secret opened. A model that fails fails quietly: the
-//! alert stays as it is. Only a store that does not answer brings a record back.
+//! alert stays as it is. Only a store that does not answer, or a batch without time, brings a record back.
 
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 use shared::app::App;
 use shared::bounds;
 use shared::clock::Time;
-use shared::flow::analyze::analyze;
+use shared::flow::analyze::{Verdict, analyze};
 use shared::id::{AlertId, TenantId};
 use shared::store::StoreError;
 use shared::telemetry;
@@ -34,9 +34,13 @@ async fn answer(app: &App, event: LambdaEvent<Value>) -> Value {
             if let Err(error) = explain(app, model, record, deadline).await {
                 let sequence_number = sequence_number(record);
                 tracing::error!(%error, sequence_number, "a record is to be delivered again");
-                failures.push(json!({ "itemIdentifier": sequence_number }));
-                // In a stream nothing overtakes: Lambda goes back to here.
-                break;
+                // Lambda goes back to the first. Those behind are tried all the same: explained, they are passed over then.
+                if failures.is_empty() {
+                    failures.push(json!({ "itemIdentifier": sequence_number }));
+                }
+                if matches!(error, Again::Late) {
+                    break;
+                }
             }
         }
     }
@@ -64,6 +68,7 @@ async fn explain(app: &App, model: &str, record: &Value, deadline: Time) -> Resu
         return Err(Again::Late);
     }
     match analyze(app, model, &tenant, &alert, until).await {
+        Ok(Verdict::Late) => Err(Again::Late),
         Ok(_) => Ok(()),
         Err(error @ StoreError::Unavailable(_)) => Err(Again::Store(error)),
         Err(error @ StoreError::Malformed { .. }) => {

@@ -20,6 +20,9 @@ pub use grant::Grant;
 use node::Node;
 pub use stream::StreamSource;
 
+/// The template, as this was built with it.
+const TEXT: &str = include_str!("../../../template.yaml");
+
 /// What the local stack needs of the template.
 #[derive(Debug)]
 pub struct Template {
@@ -165,7 +168,7 @@ impl Template {
     /// # Errors
     /// As [`Template::load`]; a test makes sure that it can be read.
     pub fn bundled() -> Result<Self, TemplateError> {
-        Self::load(include_str!("../../../template.yaml"))
+        Self::load(TEXT)
     }
 
     /// Reads a template.

@@ -69,6 +69,11 @@ impl<'a> Node<'a> {
         number.ok_or_else(|| self.expected("a number"))
     }
 
+    #[cfg(test)]
+    pub(super) fn flag(&self) -> Option<bool> {
+        self.yaml.as_bool()
+    }
+
     /// Text, or a number as text.
     pub(super) fn literal(&self) -> Result<String, TemplateError> {
         self.number().map(|number| number.to_string()).or_else(|_| self.string())

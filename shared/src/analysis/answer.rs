@@ -7,6 +7,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::case;
 use crate::bounds;
 use crate::clock::Time;
 use crate::model::alert::{Confidence, Explanation};
@@ -63,13 +64,14 @@ pub fn schema() -> Value {
 ///
 /// # Errors
 /// [`Unusable`].
-pub fn read(text: &str, model: &str, at: Time) -> Result<Explanation, Unusable> {
+pub fn read(text: &str, model: &str, count: u64, at: Time) -> Result<Explanation, Unusable> {
     let written: Written = serde_json::from_str(text).map_err(|_| Unusable::Form)?;
     Ok(Explanation {
         summary: plain("summary", &written.summary, bounds::SUMMARY_CHARS)?,
         likely_cause: plain("likely_cause", &written.likely_cause, bounds::EXPLANATION_CHARS)?,
         suggested_action: plain("suggested_action", &written.suggested_action, bounds::EXPLANATION_CHARS)?,
         confidence: written.confidence,
+        count,
         model: model.to_owned(),
         at,
     })
@@ -89,47 +91,44 @@ fn plain(name: &'static str, text: &str, longest: usize) -> Result<String, Unusa
     Ok(line)
 }
 
-/// Characters that change how others are shown, or hide among them.
+/// Characters that change how others are shown, hide among them or show nothing.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Links, addresses, markup, and what keys begin with.
-const FORBIDDEN: [&str; 18] = [
-    "://",
-    "www.",
-    "mailto:",
-    "javascript:",
-    "data:",
-    "](",
-    "<",
-    ">",
-    "@",
-    "sk_",
-    "sk-",
-    "rk_",
-    "whsec_",
-    "access-",
-    "bearer ",
-    "-----begin",
-    "akia",
-    "eyj",
-];
-
-/// Endings of hosts that a reader, or a mail program, would take for a link.
-const HOSTS: [&str; 9] = [".com", ".net", ".org", ".io", ".co", ".info", ".example", ".link", ".xyz"];
+/// Links, addresses and markup.
+const FORBIDDEN: [&str; 8] = ["://", "www.", "mailto:", "javascript:", "](", "<", "@", "-----begin"];
 
 fn is_dangerous(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let is_host = |word: &str| {
-        let word = word.trim_matches(|c: char| !c.is_alphanumeric());
-        let host = word.split('/').next().unwrap_or_default();
-        HOSTS.iter().any(|end| host.strip_suffix(end).is_some_and(|rest| !rest.is_empty()))
-    };
+    let is_data = |word: &str| word.trim_start_matches(|c: char| !c.is_alphanumeric()).starts_with("data:");
     FORBIDDEN.iter().any(|forbidden| lower.contains(forbidden))
-        || lower.split_whitespace().any(is_host)
+        || lower.split_whitespace().any(|word| is_data(word) && !word.ends_with(':'))
+        || lower.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').any(case::is_key)
+        || text.split(|c: char| !c.is_alphanumeric()).any(is_token)
+        || has_host(&lower)
         || has_long_number(text)
+}
+
+/// Letters in one piece, with digits among them, from which on nobody would say it aloud.
+const TOKEN: usize = 20;
+
+/// What a key, a hash or an id looks like, whatever it begins with.
+fn is_token(word: &str) -> bool {
+    word.chars().count() >= TOKEN && word.chars().filter(|c| c.is_numeric()).count() > 1
+}
+
+/// What a reader, or a mail program, would take for a link: letters right behind a dot that is right behind others.
+fn has_host(text: &str) -> bool {
+    let mut parts = text.split('.');
+    let mut before = parts.next().unwrap_or_default();
+    parts.any(|part| {
+        let follows = before.ends_with(|c: char| c.is_alphanumeric() || c == '-');
+        before = part;
+        follows && part.chars().take_while(|c| c.is_alphabetic()).count() > 1
+    })
 }
 
 /// Digits of a number, in groups or not, that could be of a card or of an account. A time has fewer in a row.
@@ -162,7 +161,7 @@ mod tests {
         let mut answer = json!({ "summary": "The gateway declined payment_1 on 2026-01-15 14:30.", "likely_cause": "R01\u{202e}, again.\u{7}",
             "suggested_action": "Ask\nthe vendor.", "confidence": "medium" });
         change(&mut answer);
-        read(&answer.to_string(), "claude-test", Time::from_millis(0))
+        read(&answer.to_string(), "claude-test", 2, Time::from_millis(0))
     }
 
     #[test]
@@ -179,7 +178,7 @@ mod tests {
         assert_eq!(written(|a| a["confidence"] = json!("certain")), Err(Unusable::Form));
         assert_eq!(written(|a| a["confidence"] = json!(0.9)), Err(Unusable::Form));
         assert_eq!(written(|a| drop(a.as_object_mut().unwrap().remove("summary"))), Err(Unusable::Form));
-        assert_eq!(read("Sure! {}", "m", Time::from_millis(0)), Err(Unusable::Form));
+        assert_eq!(read("Sure! {}", "m", 1, Time::from_millis(0)), Err(Unusable::Form));
     }
 
     #[test]
@@ -199,11 +198,17 @@ mod tests {
             "See https://evil.example/x",
             "See www.evil.test",
             "See evil.com/login.",
+            "See evil.com:8080",
+            "See evil.app?x=1",
+            "See paypal-support.de",
             "Write to a@b.example",
             "[here](evil)",
             "<b>now</b>",
             "The key sk_live_1234",
-            "Bearer abc",
+            "The key is (sk_live_1234)",
+            "Use Bearer q7Rk2mPz9wXc4vBn8tLs",
+            "The token eyJhbGciOiJFUzI1NiIsImtpZCI6IjEifQ",
+            "Open data:text/html,x",
             "Use sk-ant-1",
             "Card 4242 4242 4242 4242",
             "Account 4242424242424242",
@@ -214,10 +219,28 @@ mod tests {
             let refused = written(|a| a["suggested_action"] = json!(bad));
             assert_eq!(refused, Err(Unusable::Content("suggested_action")), "{bad}");
         }
-        for good in
-            ["Between 2026-01-15T14:30:00.000Z and 2026-01-16", "POST /payments/{id}/resolve", "50000 of 50000 USD"]
-        {
+        for good in [
+            "Between 2026-01-15T14:30:00.000Z and 2026-01-16",
+            "POST /payments/{id}/resolve",
+            "50000 of 50000 USD, a fee > 0.50, e.g. of U.S. banks",
+            "RISK_DECLINE, or partner_high_risk_customer: a risk-based decision",
+            "Check the following data: the access-token, the bearer token, the bank in Slovakia.",
+        ] {
             assert!(written(|a| a["suggested_action"] = json!(good)).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn every_word_that_we_tell_may_be_said_again() {
+        use crate::model::alert::AlertKind;
+        use crate::model::payment::{FailureCode, PaymentStatus};
+        let kinds = AlertKind::ALL.iter().map(|kind| kind.as_str());
+        let codes = FailureCode::ALL.iter().map(|code| code.as_str());
+        let statuses = PaymentStatus::ALL.iter().map(|status| status.as_str());
+        let gateways = ["RISK_DECLINE", "partner_high_risk_customer", "TRANSFER_NETWORK_LIMIT_EXCEEDED", "R01", "5120"];
+        for word in kinds.chain(codes).chain(statuses).chain(gateways) {
+            let answer = written(|a| a["likely_cause"] = json!(format!("The code was {word}.")));
+            assert!(answer.is_ok(), "{word}: {answer:?}");
         }
     }
 

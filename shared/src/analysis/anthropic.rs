@@ -45,6 +45,8 @@ pub struct Question<'a> {
     pub model: &'a str,
     /// What it is told.
     pub case: &'a Value,
+    /// How often the alert was raised.
+    pub count: u64,
     /// When there must be an answer.
     pub until: Time,
     /// Time for one try.
@@ -57,6 +59,9 @@ pub enum NoAnswer {
     /// The key is not one, or is no longer.
     #[error("Anthropic refuses the key")]
     KeyRefused,
+    /// The key in the secret is none that a header can hold.
+    #[error("the key in the secret holds what no key holds, a line's end perhaps")]
+    KeyUnreadable,
     /// The request is refused as it is, for instance since there is no such model.
     #[error("Anthropic refuses the request: {status} {kind}")]
     Refused {
@@ -65,6 +70,9 @@ pub enum NoAnswer {
         /// Anthropic's word for it.
         kind: String,
     },
+    /// There was no time for a single try.
+    #[error("there was no time to ask")]
+    NotAsked,
     /// Every try failed, or there was no time for another.
     #[error("Anthropic did not answer after {tries} tries, the last time: {last}")]
     Unavailable {
@@ -90,6 +98,17 @@ struct Message {
     model: String,
     content: Vec<Block>,
     stop_reason: Option<String>,
+    #[serde(default)]
+    usage: Usage,
+}
+
+/// What an answer has cost.
+#[derive(Default, Deserialize)]
+struct Usage {
+    #[serde(default)]
+    input_tokens: u64,
+    #[serde(default)]
+    output_tokens: u64,
 }
 
 #[derive(Deserialize)]
@@ -129,7 +148,7 @@ impl Anthropic {
         question: &Question<'_>,
         clock: &Clock,
     ) -> Result<Explanation, NoAnswer> {
-        let mut last = "there was no time".to_owned();
+        let mut last = None;
         let mut tries = 0;
         while tries < bounds::ANALYSIS_TRIES {
             let left = question.until.since(clock.now());
@@ -138,10 +157,10 @@ impl Anthropic {
             }
             tries += 1;
             let asked = match self.send(secret, question, left.min(question.timeout)).await {
-                Try::Answered(body) => return Ok(read(&body, clock.now())?),
+                Try::Answered(body) => return Ok(read(&body, question.count, clock.now())?),
                 Try::End(error) => return Err(error),
                 Try::Again(why, asked) => {
-                    last = why;
+                    last = Some(why);
                     asked
                 }
             };
@@ -151,12 +170,12 @@ impl Anthropic {
             }
             clock.sleep(pause).await;
         }
-        Err(NoAnswer::Unavailable { tries, last })
+        Err(last.map_or(NoAnswer::NotAsked, |last| NoAnswer::Unavailable { tries, last }))
     }
 
     async fn send(&self, secret: &AnalysisSecret, question: &Question<'_>, timeout: Duration) -> Try {
         let Ok(mut key) = HeaderValue::from_str(secret.api_key.expose_secret()) else {
-            return Try::End(NoAnswer::KeyRefused);
+            return Try::End(NoAnswer::KeyUnreadable);
         };
         key.set_sensitive(true);
         let request = self
@@ -172,11 +191,18 @@ impl Anthropic {
         };
         let status = response.status().as_u16();
         let asked = retry_after(response.headers());
+        let should_retry = response.headers().get("x-should-retry").and_then(|value| value.to_str().ok());
+        let should_retry = should_retry.and_then(|value| value.parse().ok());
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) if body.len() + chunk.len() > bounds::ANALYSIS_BYTES => {
-                    return Try::End(Unusable::Size.into());
+                    if (200..300).contains(&status) {
+                        return Try::End(Unusable::Size.into());
+                    }
+                    // A page of something in between: its status says enough.
+                    body.clear();
+                    break;
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
@@ -184,7 +210,7 @@ impl Anthropic {
             }
         }
         tracing::info!(http_status = status, "Anthropic replied");
-        judge(status, body, asked)
+        judge(status, body, asked, should_retry)
     }
 }
 
@@ -206,8 +232,9 @@ fn body(question: &Question<'_>) -> Value {
     })
 }
 
-/// What a reply is. 529 is Anthropic's own "overloaded" (platform.claude.com/docs/en/api/errors).
-fn judge(status: u16, body: Vec<u8>, asked: Option<Duration>) -> Try {
+/// What a reply is. 529 is Anthropic's own "overloaded" (platform.claude.com/docs/en/api/errors); `x-should-retry` goes
+/// before the status, as in Anthropic's own clients.
+fn judge(status: u16, body: Vec<u8>, asked: Option<Duration>, should_retry: Option<bool>) -> Try {
     if (200..300).contains(&status) {
         return Try::Answered(body);
     }
@@ -217,14 +244,18 @@ fn judge(status: u16, body: Vec<u8>, asked: Option<Duration>) -> Try {
     let is_word = !kind.is_empty() && kind.len() <= 40 && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     let kind = if is_word { kind } else { "unreadable".to_owned() };
     match status {
-        408 | 409 | 429 | 500.. => Try::Again(format!("{status} {kind}"), asked),
+        _ if should_retry.unwrap_or(matches!(status, 408 | 409 | 429 | 500..)) => {
+            Try::Again(format!("{status} {kind}"), asked)
+        }
         401 => Try::End(NoAnswer::KeyRefused),
         _ => Try::End(NoAnswer::Refused { status, kind }),
     }
 }
 
-fn read(body: &[u8], at: Time) -> Result<Explanation, Unusable> {
+fn read(body: &[u8], count: u64, at: Time) -> Result<Explanation, Unusable> {
     let message: Message = serde_json::from_slice(body).map_err(|_| Unusable::Form)?;
+    let Usage { input_tokens, output_tokens } = message.usage;
+    tracing::info!(input_tokens, output_tokens, "a model has answered");
     // Cut off, refused, or after something that was not asked for.
     if message.stop_reason.as_deref() != Some("end_turn") {
         return Err(Unusable::Incomplete);
@@ -238,7 +269,40 @@ fn read(body: &[u8], at: Time) -> Result<Explanation, Unusable> {
     // It may have thought before; there is one text.
     let mut texts = message.content.iter().filter(|block| block.kind == "text");
     match (texts.next(), texts.next()) {
-        (Some(block), None) => answer::read(&block.text, &message.model, at),
+        (Some(block), None) => answer::read(&block.text, &message.model, count, at),
         _ => Err(Unusable::Form),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_tried_again(status: u16, should_retry: Option<bool>) -> bool {
+        matches!(judge(status, b"<html>".to_vec(), None, should_retry), Try::Again(..))
+    }
+
+    #[test]
+    fn trouble_is_tried_again_and_a_refusal_is_not_unless_anthropic_says_otherwise() {
+        for (status, again) in
+            [(429, true), (500, true), (529, true), (408, true), (400, false), (401, false), (404, false)]
+        {
+            assert_eq!(is_tried_again(status, None), again, "{status}");
+            assert!(is_tried_again(status, Some(true)), "{status}");
+            assert!(!is_tried_again(status, Some(false)), "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_no_header_can_hold_is_sent_to_nobody() {
+        let secret = serde_json::from_value(json!({ "api_key": "sk-ant-1\n" })).unwrap();
+        let (until, timeout) = (Time::from_millis(60_000), Duration::from_secs(9));
+        let question = Question { model: "m", case: &json!({}), count: 1, until, timeout };
+        let nowhere = Anthropic::new(crate::gateway::http_client().unwrap(), "http://127.0.0.1:1");
+        let clock = Clock::simulated(Time::from_millis(0));
+        let answer = nowhere.ask(&secret, &question, &clock).await;
+        assert!(matches!(answer, Err(NoAnswer::KeyUnreadable)), "{answer:?}");
+        let late = Question { until: Time::from_millis(1), ..question };
+        assert!(matches!(nowhere.ask(&secret, &late, &clock).await, Err(NoAnswer::NotAsked)));
     }
 }

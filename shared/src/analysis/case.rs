@@ -156,19 +156,43 @@ const WORD: usize = 64;
 const DIGITS: usize = 4;
 
 /// What keys, tokens and objects of gateways begin with.
-const KEYS: [&str; 20] = [
-    "sk_", "sk-", "rk_", "pk_", "whsec_", "access-", "public-", "link-", "acct_", "cus_", "pm_", "pi_", "ch_", "re_",
-    "tr_", "seti_", "ba_", "src_", "tok_", "mandate_",
+const KEYS: [&str; 23] = [
+    "sk_",
+    "sk-",
+    "rk_",
+    "pk_",
+    "whsec_",
+    "access-sandbox",
+    "access-production",
+    "public-sandbox",
+    "public-production",
+    "link-sandbox",
+    "link-production",
+    "acct_",
+    "cus_",
+    "pm_",
+    "pi_",
+    "ch_",
+    "re_",
+    "tr_",
+    "seti_",
+    "ba_",
+    "src_",
+    "tok_",
+    "mandate_",
 ];
+
+/// Whether a word begins like a key, a token or an object of a gateway.
+pub(super) fn is_key(word: &str) -> bool {
+    KEYS.iter().any(|prefix| word.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))
+}
 
 /// A code as it is told: a single word, or that there was something else.
 fn word(text: &str) -> String {
     let is_word = (1..=WORD).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
         && text.bytes().filter(u8::is_ascii_digit).count() <= DIGITS;
-    let is_key =
-        KEYS.iter().any(|prefix| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)));
-    if is_word && !is_key { text.to_owned() } else { "(not a code)".to_owned() }
+    if is_word && !is_key(text) { text.to_owned() } else { "(not a code)".to_owned() }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! A model explains an alert, afterwards and for people only.
 //!
 //! Reads the alert, its payment, the agent runs and the audit trail; asks when the policy finds the alert complex; and
-//! writes the answer on the alert, once. Whatever goes wrong leaves the alert as it was. Nothing else is ever written.
+//! writes the answer on the alert, once for a count of it. Whatever goes wrong leaves the alert as it was. Nothing else is
+//! ever written.
 
 use std::collections::BTreeSet;
 
@@ -12,11 +13,12 @@ use crate::bounds;
 use crate::clock::Time;
 use crate::gateway;
 use crate::id::{AlertId, PaymentId, TenantId};
-use crate::model::alert::{AgentRun, AlertStatus, Explanation, Raised};
+use crate::model::alert::{AgentRun, Explanation, Raised};
 use crate::model::audit::{Audited, Entry};
 use crate::model::invoice::Invoice;
 use crate::model::payment::Payment;
-use crate::policy::analysis::{Facts, complex};
+use crate::model::payment::PaymentStatus::{Failed, Returned};
+use crate::policy::analysis::{Facts, complex, is_due};
 use crate::secrets::SecretError;
 use crate::store::list::{ListError, PageRequest};
 use crate::store::{Consistency, Items, Key, StoreError};
@@ -28,6 +30,8 @@ pub enum Verdict {
     Explained,
     /// It needs no explanation: its own words will do, it has one, or it is no longer open.
     Left,
+    /// There was no time to ask.
+    Late,
     /// There is no explanation, for a reason that was logged.
     Failed,
 }
@@ -51,7 +55,7 @@ struct Read {
     facts: Facts,
 }
 
-/// Explains an alert by `until`, if it is complex and not explained yet.
+/// Explains an alert by `until`, if it is complex and an explanation of it is due.
 ///
 /// # Errors
 /// [`StoreError`]: the store did not answer, or holds what can't be read. Nothing was written.
@@ -63,9 +67,7 @@ pub async fn analyze(
     until: Time,
 ) -> Result<Verdict, StoreError> {
     let found = app.store.get::<Raised>(&Key::alert(tenant, alert)).await?;
-    let Some(alert) = found.filter(|alert| alert.status == AlertStatus::Open && alert.explanation.is_none()) else {
-        return Ok(Verdict::Left);
-    };
+    let Some(alert) = found.filter(is_due) else { return Ok(Verdict::Left) };
     let read = read(app, &alert).await?;
     let Some(reason) = complex(&alert, read.facts) else { return Ok(Verdict::Left) };
     let known = Known {
@@ -80,13 +82,14 @@ pub async fn analyze(
     let (tenant_id, alert_id, kind) = (tenant.as_str(), alert.alert_id.as_str(), alert.kind.as_str());
     let explanation = match ask(app, model, &known, until).await {
         Ok(explanation) => explanation,
+        Err(Unexplained::NoAnswer(NoAnswer::NotAsked)) => return Ok(Verdict::Late),
         Err(error) => {
             tracing::warn!(tenant_id, alert_id, kind, %error, "an alert stays without an explanation");
             return Ok(Verdict::Failed);
         }
     };
-    // Resolved, raised again or explained by another meanwhile: the answer is about what was.
     if !app.store.explain(&alert, &explanation).await? {
+        tracing::info!(tenant_id, alert_id, kind, "an explanation came too late: resolved, or explained by another");
         return Ok(Verdict::Left);
     }
     tracing::info!(tenant_id, alert_id, kind, %reason, model = explanation.model, "an alert is explained");
@@ -96,7 +99,8 @@ pub async fn analyze(
 async fn ask(app: &App, model: &str, known: &Known<'_>, until: Time) -> Result<Explanation, Unexplained> {
     let case = known.told();
     let until = until.minus(bounds::ANALYSIS_RESERVE);
-    let question = Question { model, case: &case, until, timeout: app.config.analysis_timeout };
+    let question =
+        Question { model, case: &case, count: known.alert.count, until, timeout: app.config.analysis_timeout };
     let secret = app.secrets.analysis().await?;
     match app.anthropic.ask(&secret, &question, &app.clock).await {
         // It may have been replaced since it was read.
@@ -122,22 +126,23 @@ async fn read(app: &App, alert: &Raised) -> Result<Read, StoreError> {
     };
     trail.drain(..trail.len().saturating_sub(bounds::ANALYSIS_EVENTS));
     let (runs, facts) = match (&alert.payment_id, &payment) {
-        (Some(id), Some(payment)) => lately(app, tenant, id, payment, invoice.as_ref()).await?,
+        (Some(_), Some(payment)) => lately(app, alert, payment, invoice.as_ref()).await?,
         _ => (Vec::new(), Facts::default()),
     };
     Ok(Read { payment, invoice, trail, runs, facts })
 }
 
-/// The tenant's last agent runs that have to do with a payment, and what they add up to.
+/// The tenant's last agent runs that have to do with an alert's payment, and what they add up to.
 async fn lately(
     app: &App,
-    tenant: &TenantId,
-    id: &PaymentId,
+    alert: &Raised,
     payment: &Payment,
     invoice: Option<&Invoice>,
 ) -> Result<(Vec<AgentRun>, Facts), StoreError> {
+    let (tenant, id) = (&alert.tenant_id, &payment.id);
+    let since = alert.last_seen.minus(bounds::ANALYSIS_LATELY);
     let page = PageRequest { limit: bounds::ANALYSIS_RUNS, cursor: None };
-    let runs = match app.store.runs(tenant, &page, |_| true).await {
+    let runs = match app.store.runs(tenant, &page, |run| run.at >= since).await {
         Ok(page) => page.items,
         // No cursor was given.
         Err(ListError::Cursor) => Vec::new(),
@@ -146,17 +151,19 @@ async fn lately(
     let keys =
         runs.iter().flat_map(|run| [Key::payment(tenant, &run.payment_id), Key::invoice(tenant, &run.invoice_id)]);
     let keys: Vec<Key> = keys.collect();
-    let items = if keys.is_empty() { Items::default() } else { app.store.read(keys, Consistency::Invoices).await? };
+    let items = if keys.is_empty() { Items::default() } else { app.store.read(keys, Consistency::Strong).await? };
     let mut related = Vec::new();
-    let (mut of_method, mut of_vendor) = (BTreeSet::new(), BTreeSet::new());
+    let (mut of_method, mut of_vendor) = (BTreeSet::from([id.clone()]), BTreeSet::from([id.clone()]));
     for run in runs {
         let other: Option<Payment> = items.get(&Key::payment(tenant, &run.payment_id))?;
         let billed: Option<Invoice> = items.get(&Key::invoice(tenant, &run.invoice_id))?;
         let same_method = other.as_ref().is_some_and(|other| is_same_method(other, payment));
         let same_vendor = other.as_ref().is_some_and(|other| is_same_account(other, payment))
             || billed.as_ref().zip(invoice).is_some_and(|(other, invoice)| is_same_vendor(other, invoice));
-        of_method.extend(same_method.then(|| run.payment_id.clone()));
-        of_vendor.extend(same_vendor.then(|| run.payment_id.clone()));
+        // A reply that was lost is a run too, and may have been of a payment that was made.
+        let has_failed = other.as_ref().is_some_and(|other| matches!(other.status, Failed | Returned));
+        of_method.extend((same_method && has_failed).then(|| run.payment_id.clone()));
+        of_vendor.extend((same_vendor && has_failed).then(|| run.payment_id.clone()));
         if same_method || same_vendor || run.payment_id == *id {
             related.push(run);
         }

@@ -137,7 +137,7 @@ pub struct Raised {
     pub first_seen: Time,
     /// When it was raised last.
     pub last_seen: Time,
-    /// What a model made of it afterwards; gone when it is raised again.
+    /// What a model made of it: as it was when its `count` was that of the explanation.
     #[serde(default)]
     pub explanation: Option<Explanation>,
     /// Who dealt with it, when and how; gone when it is raised again, but for the audit trail.
@@ -191,6 +191,8 @@ pub struct Explanation {
     pub suggested_action: String,
     /// How sure it is.
     pub confidence: Confidence,
+    /// How often the alert had been raised then.
+    pub count: u64,
     /// Which model.
     pub model: String,
     /// When.

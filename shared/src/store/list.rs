@@ -281,6 +281,8 @@ impl Store {
             .query()
             .table_name(self.name(list.table))
             .set_index_name(list.index.map(str::to_owned))
+            // What was written a moment ago is in it; indexes can't be read that way.
+            .set_consistent_read(list.index.is_none().then_some(true))
             .key_condition_expression(format!("{name} = :partition"))
             .expression_attribute_values(":partition", text(value))
             .scan_index_forward(false)

@@ -257,7 +257,7 @@ impl Commit {
     }
 
     /// An alert: new, or once more, and then open again. Without a condition: it never makes a settlement fail. The
-    /// end of its audit trail stays on it; what explained the time before does not.
+    /// end of its audit trail stays on it, and so does what explained it: that says for which `count`.
     pub fn alert(&mut self, alert: &Alert) {
         let (tenant, id) = (alert.tenant_id.clone(), alert.alert_id.clone());
         self.happened.push(Happened::Alert(alert.kind, alert.severity, tenant, id));
@@ -279,7 +279,7 @@ impl Commit {
         let change = "SET kind = :kind, severity = :severity, #status = :open, message = :message, \
                       next_action = :next_action, alert_email = :email, last_seen = :at, \
                       first_seen = if_not_exists(first_seen, :at), open_tenant = :tenant, writer = :writer \
-                      REMOVE resolved_tenant, resolved_by, resolved_at, note, explanation \
+                      REMOVE resolved_tenant, resolved_by, resolved_at, note \
                       ADD #count :one";
         let update = Update::builder()
             .table_name(store.name(key.table))

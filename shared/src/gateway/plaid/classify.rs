@@ -35,69 +35,79 @@ pub(super) fn is_missing(reply: &Reply) -> bool {
     reply.status == 404 && error.is_readable() && error.words().1 == "NOT_FOUND"
 }
 
+/// Of errors that say that an account can't be reached any more as it was linked.
+const UNLINKED: [&str; 3] = ["INVALID_ACCESS_TOKEN", "INVALID_ACCOUNT_ID", "ITEM_NOT_FOUND"];
+
 /// Whether the account can't be reached any more as it was linked.
 pub(super) fn is_unlinked(error: &ErrorBody) -> bool {
     let (kind, code) = error.words();
-    kind == "ITEM_ERROR" || matches!(code, "INVALID_ACCESS_TOKEN" | "INVALID_ACCOUNT_ID" | "ITEM_NOT_FOUND")
+    kind == "ITEM_ERROR" || UNLINKED.contains(&code)
 }
+
+/// What Plaid's rules refuse (plaid.com/docs/errors/transfer), and what is the operator's to enable or put right: `None`.
+const REFUSALS: &[(&[&str], Option<FailureCode>)] = &[
+    (&["TRANSFER_ACCOUNT_BLOCKED", "TRANSFER_UNSUPPORTED_ACCOUNT_TYPE"], Some(FailureCode::PaymentMethodInvalid)),
+    (
+        &["TRANSFER_LIMIT_REACHED", "TRANSFER_LIMIT_EXCEEDED", "TRANSFER_NETWORK_LIMIT_EXCEEDED"],
+        Some(FailureCode::Declined),
+    ),
+    (
+        &[
+            "TRANSFER_FORBIDDEN_ACH_CLASS",
+            "TRANSFER_UI_UNAUTHORIZED",
+            "TRANSFER_ORIGINATOR_NOT_FOUND",
+            "TRANSFER_MISSING_ORIGINATION_ACCOUNT",
+            "TRANSFER_INVALID_ORIGINATION_ACCOUNT",
+            "INCOMPLETE_CUSTOMER_ONBOARDING",
+            "UNAUTHORIZED_ACCESS",
+        ],
+        None,
+    ),
+];
 
 /// Why Plaid's rules refuse what it has understood; `None`: it is the request that is wrong.
 fn refused(error: &ErrorBody, otherwise: FailureCode) -> Option<FailureCode> {
-    match error.words() {
-        _ if is_unlinked(error) => Some(FailureCode::PaymentMethodInvalid),
-        (_, "TRANSFER_ACCOUNT_BLOCKED" | "TRANSFER_UNSUPPORTED_ACCOUNT_TYPE") => {
-            Some(FailureCode::PaymentMethodInvalid)
-        }
-        (_, "TRANSFER_LIMIT_REACHED" | "TRANSFER_LIMIT_EXCEEDED" | "TRANSFER_NETWORK_LIMIT_EXCEEDED") => {
-            Some(FailureCode::Declined)
-        }
-        // What the operator must have enabled or put right.
-        (
-            _,
-            "TRANSFER_FORBIDDEN_ACH_CLASS"
-            | "TRANSFER_UI_UNAUTHORIZED"
-            | "TRANSFER_ORIGINATOR_NOT_FOUND"
-            | "TRANSFER_MISSING_ORIGINATION_ACCOUNT"
-            | "TRANSFER_INVALID_ORIGINATION_ACCOUNT"
-            | "INCOMPLETE_CUSTOMER_ONBOARDING"
-            | "UNAUTHORIZED_ACCESS",
-        ) => None,
-        _ if error.says_insufficient() => Some(FailureCode::InsufficientFunds),
-        ("TRANSFER_ERROR", _) => Some(otherwise),
-        _ => None,
+    let (kind, code) = error.words();
+    if is_unlinked(error) {
+        return Some(FailureCode::PaymentMethodInvalid);
     }
+    if let Some((_, meaning)) = REFUSALS.iter().find(|(codes, _)| codes.contains(&code)) {
+        return *meaning;
+    }
+    if error.says_insufficient() {
+        return Some(FailureCode::InsufficientFunds);
+    }
+    (kind == "TRANSFER_ERROR").then_some(otherwise)
 }
 
-/// Words of refusals, of decisions and of what became of transfers that mean what they are taken for
-/// (plaid.com/docs/errors/transfer, plaid.com/docs/api/products/transfer).
-const PLAIN: [&str; 22] = [
+/// Further words, of decisions, of what became of transfers and of requests, that mean what they are taken for
+/// (plaid.com/docs/api/products/transfer, plaid.com/docs/errors).
+const PLAIN: [&str; 15] = [
     "NSF",
     "RISK",
-    "TRANSFER_LIMIT_REACHED",
     "declined",
     "user_action_required",
     "failed",
     "returned",
-    "TRANSFER_ACCOUNT_BLOCKED",
-    "TRANSFER_UNSUPPORTED_ACCOUNT_TYPE",
-    "TRANSFER_LIMIT_EXCEEDED",
-    "TRANSFER_NETWORK_LIMIT_EXCEEDED",
-    "TRANSFER_FORBIDDEN_ACH_CLASS",
-    "TRANSFER_ORIGINATOR_NOT_FOUND",
-    "INCOMPLETE_CUSTOMER_ONBOARDING",
     "INSUFFICIENT_BALANCE",
-    "INVALID_ACCESS_TOKEN",
-    "INVALID_ACCOUNT_ID",
-    "ITEM_NOT_FOUND",
     "ITEM_LOGIN_REQUIRED",
     "INVALID_FIELD",
+    "INVALID_API_KEYS",
+    "UNAUTHORIZED",
+    "PRODUCT_NOT_READY",
+    "PRODUCTS_NOT_SUPPORTED",
     "RATE_LIMIT_EXCEEDED",
     "INTERNAL_SERVER_ERROR",
 ];
 
+/// The words of the tables.
+fn words() -> impl Iterator<Item = &'static str> {
+    REFUSALS.iter().flat_map(|(codes, _)| *codes).chain(&UNLINKED).chain(&PLAIN).copied()
+}
+
 /// Whether a code is one that we know the meaning of.
 pub(in crate::gateway) fn knows(code: &str) -> bool {
-    return_code::meaning(code).is_some() || PLAIN.contains(&code)
+    return_code::meaning(code).is_some() || words().any(|word| word == code)
 }
 
 /// The answer of a reply that brought no object. A refusal says nothing of an earlier send.

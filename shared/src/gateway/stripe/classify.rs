@@ -315,7 +315,7 @@ fn group(code: &str) -> Option<Group> {
 
 /// Words that mean what they are taken for though they stand in no group: declined, for review
 /// (docs.stripe.com/declines/codes), and what stands where Stripe says no reason.
-const PLAIN: [&str; 46] = [
+const PLAIN: [&str; 53] = [
     "approve_with_id",
     "call_issuer",
     "compliance_violation",
@@ -360,9 +360,17 @@ const PLAIN: [&str; 46] = [
     "refund_disputed_payment",
     "expired_or_canceled_card",
     "lost_or_stolen_card",
+    // Of requests that come too fast or with a key that is none any more (docs.stripe.com/error-codes).
+    "rate_limit",
+    "lock_timeout",
+    "api_key_expired",
+    "platform_api_key_expired",
+    "secret_key_required",
     // Types of errors that have no code.
     "api_error",
+    "card_error",
     "idempotency_error",
+    "invalid_request_error",
     UNCONFIRMED,
 ];
 

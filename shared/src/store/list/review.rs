@@ -42,13 +42,14 @@ impl Store {
         self.page(&list, tenant, page, |_| true).await
     }
 
-    /// Writes on an alert what explains it: once, and only while it is open and was not raised again since it was read.
-    /// `false`: none of that holds any more, and nothing was written.
+    /// Writes on an alert what explains it: only while it is open, and once for a `count` of it. `false`: it is resolved,
+    /// or explained as it is or by what came later, and nothing was written.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn explain(&self, alert: &Raised, explanation: &Explanation) -> Result<bool, StoreError> {
         let key = Key::alert(&alert.tenant_id, &alert.alert_id);
+        let count = AttributeValue::N(explanation.count.to_string());
         let explanation = serde_dynamo::aws_sdk_dynamodb_1::to_attribute_value(explanation)
             .map_err(|error| StoreError::Malformed { table: "a write", reason: error.to_string() })?;
         let written = self
@@ -57,11 +58,13 @@ impl Store {
             .table_name(self.name(key.table))
             .set_key(Some(key.attributes()))
             .update_expression("SET explanation = :explanation")
-            .condition_expression("#status = :open AND #count = :count AND attribute_not_exists(explanation)")
+            .condition_expression(
+                "#status = :open AND (attribute_not_exists(explanation) OR explanation.#count < :count)",
+            )
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#count", "count")
             .expression_attribute_values(":open", text(AlertStatus::Open.as_str()))
-            .expression_attribute_values(":count", AttributeValue::N(alert.count.to_string()))
+            .expression_attribute_values(":count", count)
             .expression_attribute_values(":explanation", explanation)
             .send()
             .await;
