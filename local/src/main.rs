@@ -109,7 +109,14 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Execute { at, port } => {
             // Beside the API, where EventBridge would be.
             let url = format!("http://127.0.0.1:{}/execute", port.saturating_add(local::stack::CONTROL));
-            let answer = reqwest::Client::new().post(url).json(&json!({ "at": at })).send().await?;
+            let sent = reqwest::Client::new().post(url).json(&json!({ "at": at })).send().await;
+            let answer = match sent {
+                Err(error) if error.is_connect() => {
+                    let cure = "start it with cargo run, or say where it is with execute --port";
+                    return Err(format!("no stack answers whose API is on port {port}: {cure}").into());
+                }
+                sent => sent?,
+            };
             let answer: serde_json::Value = answer.json().await?;
             if let Some(error) = answer.get("error").and_then(serde_json::Value::as_str) {
                 return Err(error.to_owned().into());

@@ -16,7 +16,7 @@ use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use shared::app::{self, App, StartError};
 use shared::clock::{Clock, Time};
-use shared::config::{Config, ConfigError};
+use shared::config::{ANTHROPIC_API_BASE, Config, ConfigError};
 use shared::flow::run::Executor;
 use shared::telemetry::metrics::Metrics;
 use tokio::net::TcpListener;
@@ -73,6 +73,9 @@ pub struct Options {
 /// Why the stack did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
+    /// Something listens there.
+    #[error("port {0} is in use: stop the other stack, or choose other ports with --port")]
+    PortInUse(u16),
     /// A port is taken, or a file can't be used.
     #[error("{what}: {source}")]
     Io {
@@ -244,12 +247,16 @@ impl Stack {
         let stripe_at = if keys.stripe.is_some() { test_keys::STRIPE } else { &stripe_url };
         let paypal_at = if keys.paypal.is_some() { test_keys::PAYPAL } else { &paypal_url };
         let plaid_at = if keys.plaid.is_some() { test_keys::PLAID } else { &plaid_url };
+        // Anthropic has no sandbox: a question costs what it costs.
+        let anthropic_at = if keys.anthropic.is_some() { ANTHROPIC_API_BASE } else { &anthropic_url };
+        // Who brings a key wants to see what it is for.
+        let explains = options.error_analysis.clone().or_else(|| keys.anthropic.as_ref().map(|_| "on".to_owned()));
         let mut config = Config::from_lookup(|name| match name {
             "STRIPE_API_BASE" => base(name, &options.stripe_proxy, stripe_at),
             "PAYPAL_API_BASE" => base(name, &options.paypal_proxy, paypal_at),
             "PLAID_API_BASE" => base(name, &options.plaid_proxy, plaid_at),
-            "ANTHROPIC_API_BASE" => base(name, &None, &anthropic_url),
-            "ERROR_ANALYSIS" => options.error_analysis.clone(),
+            "ANTHROPIC_API_BASE" => base(name, &None, anthropic_at),
+            "ERROR_ANALYSIS" => explains.clone(),
             "ERROR_ANALYSIS_MODEL" => std::env::var(name).ok(),
             "PAYPAL_WEBHOOK_CA" => keys.paypal.is_none().then(|| paypal.webhook_ca()),
             "PAYMENTS_PAUSED" => Some(options.payments_paused.to_string()),
@@ -397,7 +404,10 @@ fn secrets_config(endpoint: &str) -> aws_sdk_secretsmanager::config::Builder {
 async fn listener(first: Option<u16>, offset: u16) -> Result<TcpListener, StackError> {
     let port = first.map_or(0, |first| first.saturating_add(offset));
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    TcpListener::bind(address).await.map_err(|source| failed(&format!("port {port}"), source))
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => StackError::PortInUse(port),
+        _ => failed(&format!("port {port}"), source),
+    })
 }
 
 fn url(listener: &TcpListener) -> Result<String, StackError> {

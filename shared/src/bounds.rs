@@ -333,11 +333,25 @@ pub const SUMMARY_CHARS: usize = 300;
 /// See [`SUMMARY_CHARS`].
 pub const EXPLANATION_CHARS: usize = 800;
 
-/// A tenant's last agent runs, in which repeated failures are counted and of which a model is told.
+/// A tenant's last agent runs, in which repeated failures are counted and of which a model is told, and how far back.
 pub const ANALYSIS_RUNS: usize = 50;
+/// See [`ANALYSIS_RUNS`].
+pub const ANALYSIS_LATELY: Duration = Duration::from_hours(7 * 24);
+
+/// What is raised again is asked about again after this time, or when it was raised twice as often: something that goes
+/// wrong a thousand times costs ten answers, and then one a day.
+pub const ANALYSIS_AGE: Duration = Duration::from_hours(24);
 
 /// Agent runs and audit entries that a model is told of at most: the last ones.
 pub const ANALYSIS_EVENTS: usize = 20;
 
 /// As many failures of one method, of one vendor or of one thing are no accident.
 pub const REPEATED: u64 = 3;
+
+/// Currencies that one map of amounts may name.
+pub const CURRENCIES: usize = 40;
+
+/// Retries for want of money that a tenant may ask for, and the longest wait, in days.
+pub const RETRIES: usize = 10;
+/// See [`RETRIES`].
+pub const RETRY_DAYS_MAX: u16 = 60;

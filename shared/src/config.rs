@@ -85,7 +85,7 @@ pub struct Tables {
 
 /// What is wrong with the environment, all of it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the environment is not complete: {}", .0.join("; "))]
+#[error("the environment can't be used: {}", .0.join("; "))]
 pub struct ConfigError(Vec<String>);
 
 impl Config {

@@ -1,6 +1,7 @@
 //! Adding, choosing and removing payment methods as people do it: a real browser on the page of the local stack, at the
-//! gateways' pages and back.
+//! gateways' pages and back. And the page of the interface as it is read.
 
+mod docs;
 mod driver;
 
 use local::seed;

@@ -37,6 +37,7 @@ fn suggested(explanation: &Explanation) -> Value {
         "likely_cause": explanation.likely_cause,
         "suggested_action": explanation.suggested_action,
         "confidence": explanation.confidence,
+        "count": explanation.count,
         "model": explanation.model,
         "at": explanation.at,
     })

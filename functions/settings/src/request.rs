@@ -10,17 +10,11 @@ use shared::bounds;
 use shared::clock::Time;
 use shared::id::{TenantId, UserId};
 use shared::model::tenant::{
-    AchProvider, AchSettings, Gateways, Limits, Member, OnInsufficientFunds, PaypalSettings, PlaidSettings, Role,
-    Settings, StripeSettings,
+    ACH_CLASSES, AchProvider, AchSettings, Gateways, Limits, Member, OnInsufficientFunds, PaypalSettings,
+    PlaidSettings, Role, Settings, StripeSettings,
 };
 use shared::money::{Currency, MAX_AMOUNT_MINOR};
 use shared::policy::refusal::{Code, Refusal};
-
-/// Currencies that one map of amounts may name.
-const CURRENCIES: usize = 40;
-/// Retries that a tenant may ask for, and the longest wait, in days.
-const RETRIES: usize = 10;
-const RETRY_DAYS_MAX: u64 = 60;
 
 /// The settings of `PUT /tenant`.
 ///
@@ -62,7 +56,7 @@ pub fn settings(mut body: Fields, tenant: &TenantId) -> Result<Settings, Vec<Ref
 
 fn amounts(body: &mut Fields, name: &str) -> BTreeMap<Currency, i64> {
     let mut amounts = BTreeMap::new();
-    for (code, value) in body.map(name, CURRENCIES).unwrap_or_default() {
+    for (code, value) in body.map(name, bounds::CURRENCIES).unwrap_or_default() {
         match (code.parse::<Currency>(), value.as_i64().filter(|amount| (0..=MAX_AMOUNT_MINOR).contains(amount))) {
             (Ok(currency), Some(amount)) => {
                 amounts.insert(currency, amount);
@@ -74,15 +68,16 @@ fn amounts(body: &mut Fields, name: &str) -> BTreeMap<Currency, i64> {
 }
 
 fn days(body: &mut Fields, name: &str) -> Option<Vec<u16>> {
-    let values = body.list(name, RETRIES)?;
-    let days: Option<Vec<u16>> = values
-        .iter()
-        .map(|value| {
-            value.as_u64().filter(|days| (1..=RETRY_DAYS_MAX).contains(days)).and_then(|days| days.try_into().ok())
-        })
-        .collect();
+    let values = body.list(name, bounds::RETRIES)?;
+    let day =
+        |value: &Value| u16::try_from(value.as_u64()?).ok().filter(|days| (1..=bounds::RETRY_DAYS_MAX).contains(days));
+    let days: Option<Vec<u16>> = values.iter().map(day).collect();
     if days.is_none() {
-        body.refuse(Code::InvalidField, name, format!("Numbers of days from 1 to {RETRY_DAYS_MAX} are expected."));
+        body.refuse(
+            Code::InvalidField,
+            name,
+            format!("Numbers of days from 1 to {} are expected.", bounds::RETRY_DAYS_MAX),
+        );
     }
     days
 }
@@ -99,7 +94,7 @@ fn gateways(body: &mut Fields) -> Gateways {
             provider: body.choice("provider", AchProvider::ALL).unwrap_or(AchProvider::Stripe),
             own_retries: body.boolean("own_retries").unwrap_or(false),
             plaid: body.nested("plaid", |body| PlaidSettings {
-                ach_class: body.choice("ach_class", &["ccd", "ppd", "web", "tel"]).map(str::to_owned),
+                ach_class: body.choice("ach_class", &ACH_CLASSES).map(str::to_owned),
                 ledger_id: body.text("ledger_id", bounds::NAME_BYTES),
             }),
         }),
@@ -113,7 +108,7 @@ fn gateways(body: &mut Fields) -> Gateways {
 pub fn member(mut body: Fields, tenant: &TenantId, user_id: UserId, now: Time) -> Result<Member, Vec<Refusal>> {
     let roles = roles(&mut body);
     let roles = body.required("roles", roles);
-    let limits = body.map("approval_limits", CURRENCIES).unwrap_or_default();
+    let limits = body.map("approval_limits", bounds::CURRENCIES).unwrap_or_default();
     let approval_limits = approval_limits(&mut body, limits);
     match (roles, body.finish()) {
         (Some(roles), Ok(())) => {

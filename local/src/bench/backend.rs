@@ -171,6 +171,7 @@ fn promise(invoice: &mut Invoice, now: Time) -> Schedule {
         retries: 0,
         outages: 0,
         waits_since: None,
+        refused_default: None,
         failure: None,
         revision: 1,
     };

@@ -1,6 +1,6 @@
 //! What answers say. None has a member that is not described: every answer of the end-to-end tests is held against this.
 
-use shared::model::alert::{AlertKind, AlertStatus, RunAction, Severity};
+use shared::model::alert::{AlertKind, AlertStatus, Confidence, RunAction, Severity};
 use shared::model::invoice::{InvoiceStatus, Kind};
 use shared::model::method::{MethodKind, MethodStatus};
 use shared::model::payment::{FailureCode, Gateway, PaymentMethod, PaymentStatus};
@@ -8,6 +8,9 @@ use shared::model::refund::{Reason, RefundStatus};
 use shared::model::schedule::ScheduleStatus;
 use shared::model::tenant::{AchProvider, OnInsufficientFunds, Role};
 use shared::policy::refusal::Code;
+
+use utoipa::openapi::schema::Discriminator;
+use utoipa::openapi::{OneOfBuilder, Schema};
 
 use super::schema::{
     Form, Part, amount, any_object, any_text, boolean, currency, date, integer, invoice_id, list, map, named, named_as,
@@ -19,26 +22,84 @@ pub(super) fn all() -> Vec<(&'static str, Part)> {
     vec![
         ("Payment", payment()),
         ("NextAction", next_action()),
+        (
+            "StripeConfirmPayment",
+            act("Stripe.js confirms the payment", "stripe_confirm_payment", "client_secret", "For Stripe.js"),
+        ),
+        (
+            "StripeConfirmSetup",
+            act("Stripe.js confirms the setup", "stripe_confirm_setup", "client_secret", "For Stripe.js"),
+        ),
+        (
+            "PaypalApprove",
+            act("The owner approves at PayPal", "paypal_approve", "approval_url", "The page to send them to"),
+        ),
+        (
+            "PlaidLink",
+            act("The owner links an account in Plaid's Link", "plaid_link", "link_token", "For Plaid's Link"),
+        ),
         ("Failure", failure()),
         ("ScheduledPayment", schedule()),
         ("Refund", refund()),
         ("Invoice", invoice()),
+        ("Approval", approval()),
         ("Counterparty", counterparty()),
         ("AuditEntry", entry()),
         ("AuditTrail", trail()),
         ("Method", method()),
         ("Setup", setup()),
         ("Alert", alert()),
+        ("Explanation", explanation()),
         ("AgentRun", run()),
         ("Settings", settings()),
+        ("GatewaySettings", gateway_settings()),
+        ("StripeSettings", stripe_settings()),
+        ("PaypalSettings", paypal_settings()),
+        ("AchSettings", ach_settings()),
+        ("PlaidSettings", plaid_settings()),
         ("Member", member()),
         ("Received", received()),
         ("Problem", problem()),
-        ("GatewayMessage", Form::new("What API Gateway says by itself").must("message", any_text("In a word")).into()),
+        ("FieldError", field_error()),
+        ("NextTry", next_try()),
+        (
+            "GatewayMessage",
+            Form::new("What API Gateway says by itself").must("message", any_text("A short message")).into(),
+        ),
     ]
     .into_iter()
+    .chain(words())
     .chain(pages())
     .collect()
+}
+
+/// The words that answers and requests share.
+fn words() -> impl Iterator<Item = (&'static str, Part)> {
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    [
+        ("PaymentStatus", one_of(PaymentStatus::ALL, "processing: not known yet, or the banks take their days; requires_action: the customer must confirm or approve; returned: the bank or the vendor gave it back")),
+        ("PaymentMethodType", one_of(PaymentMethod::ALL, "stripe: a card at Stripe; ach: a US bank account; paypal: a PayPal account or a card in PayPal's vault")),
+        ("FailureCode", one_of(FailureCode::ALL, "Why a payment or refund failed; the gateway's own code is not told")),
+        ("ScheduleStatus", one_of(ScheduleStatus::ALL, "executing lasts until its payment is final")),
+        ("RefundStatus", one_of(RefundStatus::ALL, "processing: the gateway has not confirmed it yet")),
+        ("RefundReason", one_of(Reason::ALL, "Why money goes back")),
+        ("InvoiceStatus", one_of(InvoiceStatus::ALL, "paying: a payment of it is under way; scheduled: one is promised")),
+        ("InvoiceKind", one_of(Kind::ALL, "payable: the tenant pays a vendor; receivable: a customer pays the tenant")),
+        ("Gateway", one_of(Gateway::ALL, "Who keeps the card or account, and moves the money")),
+        ("MethodKind", one_of(MethodKind::ALL, "What a payment method is")),
+        ("MethodStatus", one_of(MethodStatus::ALL, "expiring: a card in its last month; inactive: detached, expired or closed; blocked: its owner did not authorize a debit")),
+        ("AlertKind", one_of(AlertKind::ALL, "What an alert is about; the runbook has a line for each")),
+        ("AlertSeverity", one_of(Severity::ALL, "How urgent it is")),
+        ("AlertStatus", one_of(AlertStatus::ALL, "resolved: somebody has dealt with it")),
+        ("Confidence", one_of(Confidence::ALL, "How sure a model is, by its own account")),
+        ("RunAction", one_of(RunAction::ALL, "What an execution was for")),
+        ("Role", one_of(Role::ALL, "What a member may do; roles add up")),
+        ("AchProvider", one_of(AchProvider::ALL, "Who moves bank payments where both could")),
+        ("OnInsufficientFunds", one_of(OnInsufficientFunds::ALL, "What becomes of a payment for want of money")),
+        ("ErrorCode", one_of(&codes, "A stable word to branch on")),
+    ]
+    .map(|(name, words)| (name, words.into()))
+    .into_iter()
 }
 
 /// The lists, by what they list.
@@ -73,15 +134,15 @@ fn payment() -> Part {
         .must("currency", currency())
         .must(
             "status",
-            one_of(
-                PaymentStatus::ALL,
+            named_as(
+                "PaymentStatus",
                 "processing: nobody knows yet, or the banks take their days; requires_action: the customer must act",
             ),
         )
         .must("paid_at", or_null(time("When the gateway had paid")))
-        .must("payment_method", one_of(PaymentMethod::ALL, "How"))
+        .must("payment_method", named_as("PaymentMethodType", "How"))
         .must("payment_method_id", or_null(ours("mth", "With which method; null where none is needed")))
-        .must("approved_by", list(user_id("A member"), "Who answers for it"))
+        .must("approved_by", list(user_id("A member"), "Whose approval it rests on"))
         .must("created_at", time("When it was reserved"))
         .must("confirmation_number", shaped("^PSL-[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$", "For people"))
         .must("refundable", total("What can still be refunded"))
@@ -96,17 +157,25 @@ fn payment() -> Part {
 
 fn failure() -> Part {
     Form::new("Why it failed")
-        .must("code", one_of(FailureCode::ALL, "In a word; the gateway's own code is not told"))
+        .must("code", named_as("FailureCode", "In a word; the gateway's own code is not told"))
         .into()
 }
 
+/// By its `type`, one form each.
 fn next_action() -> Part {
-    let kinds = ["stripe_confirm_payment", "stripe_confirm_setup", "paypal_approve", "plaid_link"];
-    Form::new("What the owner of the method does next, in their browser")
-        .must("type", one_of(&kinds, "With which library or page"))
-        .may("client_secret", any_text("For Stripe's library"))
-        .may("approval_url", any_text("The page at PayPal"))
-        .may("link_token", any_text("For Plaid Link"))
+    let kinds = ["StripeConfirmPayment", "StripeConfirmSetup", "PaypalApprove", "PlaidLink"];
+    let words = ["stripe_confirm_payment", "stripe_confirm_setup", "paypal_approve", "plaid_link"];
+    let places = kinds.map(|kind| format!("#/components/schemas/{kind}"));
+    let by_type = Discriminator::with_mapping("type", words.into_iter().zip(places));
+    let one = kinds.into_iter().fold(OneOfBuilder::new(), |one, kind| one.item(named(kind)));
+    let about = "What the owner of the method does next, in their browser";
+    Schema::from(one.discriminator(Some(by_type)).description(Some(about)).build()).into()
+}
+
+fn act(about: &str, word: &str, member: &str, what: &str) -> Part {
+    Form::new(about)
+        .must("type", one_of(&[word], "With which library or page"))
+        .must(member, any_text(what))
         .must("expires_at", or_null(time("Until when, where that is known")))
         .into()
 }
@@ -115,14 +184,14 @@ fn schedule() -> Part {
     Form::new("A payment that is promised for a date")
         .must("id", ours("sch", "Its id"))
         .must("invoice_id", invoice_id("What it will pay"))
-        .must("status", one_of(ScheduleStatus::ALL, "executing lasts until its payment is final"))
+        .must("status", named_as("ScheduleStatus", "executing lasts until its payment is final"))
         .must("scheduled_date", date("The day, in the tenant's time zone"))
         .must("due_at", time("That day's beginning, or when it is tried next"))
         .must("amount", amount("What will be paid"))
         .must("currency", currency())
-        .must("payment_method", one_of(PaymentMethod::ALL, "How"))
+        .must("payment_method", named_as("PaymentMethodType", "How"))
         .must("payment_method_id", or_null(ours("mth", "With which method; null: the default of that day")))
-        .must("approved_by", list(user_id("A member"), "Who answers for it"))
+        .must("approved_by", list(user_id("A member"), "Whose approval it rests on"))
         .must("payments", list(ours("pay", "A payment"), "The attempts so far"))
         .must("created_by", user_id("Who promised it"))
         .must("created_at", time("When it was promised"))
@@ -138,9 +207,9 @@ fn refund() -> Part {
         .must("invoice_id", invoice_id("The invoice that it paid"))
         .must("amount", amount("What goes back"))
         .must("currency", currency())
-        .must("status", one_of(RefundStatus::ALL, "Where it stands"))
+        .must("status", named_as("RefundStatus", "Where it stands"))
         .must("gateway_refund_id", or_null(any_text("The gateway's id; null until it is known")))
-        .must("reason", or_null(one_of(Reason::ALL, "Why, where somebody has said so")))
+        .must("reason", part_or_null(named("RefundReason"), "Why, where somebody has said so"))
         .must("external", boolean("It was made at the gateway, not by us"))
         .must("created_by", user_id("Who asked for it"))
         .must("created_at", time("When it was reserved"))
@@ -149,19 +218,18 @@ fn refund() -> Part {
 }
 
 fn invoice() -> Part {
-    let approval = Form::new("An approval").must("user_id", user_id("By whom")).must("at", time("When"));
     Form::new("What is to be paid, or was")
         .must("invoice_id", invoice_id("Its id"))
         .must("invoice_number", any_text("Its number"))
-        .must("kind", one_of(Kind::ALL, "Who pays whom"))
+        .must("kind", named_as("InvoiceKind", "Who pays whom"))
         .must("counterparty", named("Counterparty"))
         .must("amount", amount("What is to be paid"))
         .must("currency", currency())
         .must("due_date", or_null(date("When it is due")))
         .must("description", or_null(any_text("What it is for, where a payment made it")))
-        .must("status", one_of(InvoiceStatus::ALL, "Where it stands"))
+        .must("status", named_as("InvoiceStatus", "Where it stands"))
         .must("disputed", boolean("Its payment is disputed"))
-        .must("approvals", list(approval, "Who approved it"))
+        .must("approvals", list(named("Approval"), "Who approved it"))
         .must("created_by", user_id("Who entered it"))
         .must("created_at", time("When"))
         .must("current_payment", or_null(ours("pay", "The payment that is running, or that paid it")))
@@ -169,6 +237,10 @@ fn invoice() -> Part {
         .must("schedule_id", or_null(ours("sch", "The scheduled payment that will pay it")))
         .must("version", integer(1, None, "How often it changed; the number of its last audit entry"))
         .into()
+}
+
+fn approval() -> Part {
+    Form::new("An approval").must("user_id", user_id("By whom")).must("at", time("When")).into()
 }
 
 fn counterparty() -> Part {
@@ -220,17 +292,17 @@ fn owner() -> utoipa::openapi::Object {
 fn method() -> Part {
     Form::new("A card, bank account or PayPal account, which the gateway keeps")
         .must("id", ours("mth", "Its id"))
-        .must("gateway", one_of(Gateway::ALL, "Who keeps it"))
-        .must("kind", one_of(MethodKind::ALL, "What it is"))
+        .must("gateway", named_as("Gateway", "Who keeps it"))
+        .must("kind", named_as("MethodKind", "What it is"))
         .must("owner", owner())
         .must("brand", or_null(any_text("The card's brand, the bank's name, or a masked address")))
         .must("last4", or_null(any_text("The last digits")))
-        .must("exp_month", or_null(integer(1, Some(12), "When the card ends")))
-        .must("exp_year", or_null(integer(2000, None, "When the card ends")))
+        .must("exp_month", or_null(integer(1, Some(12), "The month in which the card expires; null for others")))
+        .must("exp_year", or_null(integer(2000, None, "The year in which the card expires; null for others")))
         .must(
             "status",
-            one_of(
-                MethodStatus::ALL,
+            named_as(
+                "MethodStatus",
                 "inactive: detached, ended or closed; blocked: its owner did not authorize a debit",
             ),
         )
@@ -242,31 +314,35 @@ fn method() -> Part {
 
 fn setup() -> Part {
     Form::new("A setup that waits for its owner. Nothing is in the books until it is finished by POST /payment-methods")
-        .must("gateway", one_of(Gateway::ALL, "With whom"))
+        .must("gateway", named_as("Gateway", "With whom"))
         .must("owner", owner())
         .must(
             "reference",
             or_null(any_text("What it is finished by; null at Plaid, which gives the browser a public token")),
         )
-        .must("next_action", part_or_null(named("NextAction")))
+        .must("next_action", part_or_null(named("NextAction"), "What its owner does next"))
+        .into()
+}
+
+fn explanation() -> Part {
+    Form::new("What a language model makes of it, where the owner has turned that on. Nothing follows from it")
+        .must("suggestion", boolean("Always true: a model's guess, for people"))
+        .must("summary", any_text("What happened"))
+        .must("likely_cause", any_text("Why, probably"))
+        .must("suggested_action", any_text("What to do"))
+        .must("confidence", named_as("Confidence", "How sure it is"))
+        .must("count", integer(1, None, "How often the alert had been raised then: it may have been raised since"))
+        .must("model", any_text("Which model"))
+        .must("at", time("When"))
         .into()
 }
 
 fn alert() -> Part {
-    let explanation =
-        Form::new("What a language model makes of it, where the owner has turned that on. Nothing follows from it")
-            .must("suggestion", boolean("Always true: a model's guess, for people"))
-            .must("summary", any_text("What happened"))
-            .must("likely_cause", any_text("Why, probably"))
-            .must("suggested_action", any_text("What to do"))
-            .must("confidence", one_of(&["low", "medium", "high"], "How sure it is"))
-            .must("model", any_text("Which model"))
-            .must("at", time("When"));
     Form::new("Something that a person should look at")
         .must("id", ours("alr", "Its id"))
-        .must("kind", one_of(AlertKind::ALL, "What it is about"))
-        .must("severity", one_of(Severity::ALL, "How much it matters"))
-        .must("status", one_of(AlertStatus::ALL, "Whether it waits"))
+        .must("kind", named_as("AlertKind", "What it is about"))
+        .must("severity", named_as("AlertSeverity", "How much it matters"))
+        .must("status", named_as("AlertStatus", "Whether it waits for somebody"))
         .may("invoice_id", invoice_id("The invoice"))
         .may("payment_id", ours("pay", "The payment"))
         .may("schedule_id", ours("sch", "The scheduled payment"))
@@ -276,7 +352,7 @@ fn alert() -> Part {
         .must("count", integer(1, None, "How often it was raised"))
         .must("first_seen", time("The first time"))
         .must("last_seen", time("The last time"))
-        .may("explanation", explanation)
+        .may("explanation", named("Explanation"))
         .may("resolved_by", user_id("Who dealt with it"))
         .may("resolved_at", time("When"))
         .may("note", any_text("What they found or did"))
@@ -286,7 +362,7 @@ fn alert() -> Part {
 fn run() -> Part {
     Form::new("An execution that failed or was abnormal")
         .must("id", any_text("Its id, in the order of time"))
-        .must("action", one_of(RunAction::ALL, "What it was for"))
+        .must("action", named_as("RunAction", "What it was for"))
         .must("user_id", any_text("In whose name"))
         .must("request_id", any_text("The invocation, for its log lines"))
         .must("invoice_id", invoice_id("The invoice"))
@@ -300,24 +376,46 @@ fn run() -> Part {
         .into()
 }
 
-fn settings() -> Part {
-    let enabled = || boolean("Whether it may be used");
-    let stripe = Form::new("Stripe").must("enabled", enabled()).must(
-        "payable_without_destination",
-        boolean("Whether a vendor without a connected account may be paid into the tenant's own balance"),
-    );
-    let plaid = Form::new("What Plaid is told")
-        .may("ach_class", any_text("The SEC code of transfers"))
-        .may("ledger_id", any_text("The ledger that vendors are paid from"));
-    let ach = Form::new("Bank transfers")
-        .must("enabled", enabled())
-        .must("provider", one_of(AchProvider::ALL, "Who moves them where both could"))
+/// Of a gateway's switch.
+const ENABLED: &str = "Whether it may be used";
+
+fn stripe_settings() -> Part {
+    let about = "Whether a vendor without a connected account may be paid into the tenant's own balance";
+    Form::new("Payments by card, and vendors with an account at Stripe")
+        .must("enabled", boolean(ENABLED))
+        .must("payable_without_destination", boolean(about))
+        .into()
+}
+
+fn paypal_settings() -> Part {
+    Form::new("Payments and payouts by PayPal").must("enabled", boolean(ENABLED)).into()
+}
+
+fn ach_settings() -> Part {
+    Form::new("Bank transfers in the US")
+        .must("enabled", boolean(ENABLED))
+        .must("provider", named("AchProvider"))
         .must("own_retries", boolean("Present a debit again that came back to Stripe"))
-        .may("plaid", plaid);
-    let gateways = Form::new("The gateways; what is absent is off")
-        .may("stripe", stripe)
-        .may("paypal", Form::new("PayPal").must("enabled", enabled()))
-        .may("ach", ach);
+        .may("plaid", named("PlaidSettings"))
+        .into()
+}
+
+fn plaid_settings() -> Part {
+    Form::new("What Plaid is told")
+        .may("ach_class", any_text("The SEC code of transfers"))
+        .may("ledger_id", any_text("The ledger that vendors are paid from"))
+        .into()
+}
+
+fn gateway_settings() -> Part {
+    Form::new("The gateways; what is absent is off")
+        .may("stripe", named("StripeSettings"))
+        .may("paypal", named("PaypalSettings"))
+        .may("ach", named("AchSettings"))
+        .into()
+}
+
+fn settings() -> Part {
     Form::new("A tenant's settings")
         .must("tenant_id", tenant_id("The tenant"))
         .must("name", any_text("The company's name"))
@@ -331,9 +429,9 @@ fn settings() -> Part {
             "retry_days",
             list(integer(1, None, "Days"), "When a payment is tried again that failed for want of money"),
         )
-        .must("on_insufficient_funds", one_of(OnInsufficientFunds::ALL, "What becomes of one for want of money"))
+        .must("on_insufficient_funds", named_as("OnInsufficientFunds", "What becomes of one for want of money"))
         .must("alert_email", or_null(any_text("Who is told of alerts")))
-        .must("gateways", gateways)
+        .must("gateways", named("GatewaySettings"))
         .must("version", integer(0, None, "How often settings and members changed"))
         .into()
 }
@@ -342,7 +440,7 @@ fn member() -> Part {
     let limit = or_null(integer(0, None, "In minor units; null: any amount"));
     Form::new("A user of a tenant")
         .must("user_id", user_id("As the issuer of tokens names them"))
-        .must("roles", list(one_of(Role::ALL, "A role"), "What they may do: roles add up"))
+        .must("roles", list(named_as("Role", "A role"), "What they may do: roles add up"))
         .must("approval_limits", map(r"^([A-Z]{3}|\*)$", None, limit, "What they may approve, by currency"))
         .must("created_at", time("When they were first added"))
         .into()
@@ -357,36 +455,46 @@ fn received() -> Part {
         .into()
 }
 
-fn problem() -> Part {
-    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-    let error = Form::new("One thing that is wrong")
-        .must("field", or_null(any_text("The field that it is wrong in, where it is one: `counterparty.name`")))
-        .must("code", one_of(&codes, "In one stable word"))
-        .must("detail", any_text("What is wrong and what to do"));
-    let promise = Form::new("The scheduled payment that goes on where this one failed")
+fn field_error() -> Part {
+    Form::new("One thing that is wrong")
+        .must("field", or_null(any_text("The field, where it is about one: `counterparty.name`")))
+        .must("code", named("ErrorCode"))
+        .must("detail", any_text("What is wrong and what to do"))
+        .into()
+}
+
+fn next_try() -> Part {
+    Form::new("The scheduled payment that goes on where this one failed")
         .must("id", ours("sch", "Its id"))
         .must("scheduled_date", date("When it is tried next"))
         .must("due_at", time("When exactly"))
-        .must("status", one_of(ScheduleStatus::ALL, "Where it stands"));
+        .must("status", named("ScheduleStatus"))
+        .into()
+}
+
+fn problem() -> Part {
     Form::new("Why a request was not done (RFC 9457)")
         .must("type", shaped("^urn:passerelle:problem:[a-z_]+$", "The code as a URN"))
         .must("title", any_text("The code for people"))
         .must("status", integer(400, Some(599), "The HTTP status"))
         .must("detail", any_text("What is wrong and what to do"))
-        .must("code", one_of(&codes, "The first of `errors`, which decides the status"))
+        .must("code", named_as("ErrorCode", "The first of `errors`, which decides the status"))
         .must("request_id", any_text("Finds the log lines"))
-        .must("errors", list(error, "All that is wrong"))
+        .must("errors", list(named("FieldError"), "All that is wrong"))
         .may("payment", named_as("Payment", "The payment that was declined"))
-        .may("scheduled_payment", promise)
+        .may("scheduled_payment", named("NextTry"))
         .may("refund", named_as("Refund", "The refund that failed"))
         .may("payment_id", ours("pay", "The payment in the way"))
         .may("schedule_id", ours("sch", "The scheduled payment in the way"))
         .may("invoice_id", invoice_id("The invoice in the way"))
         .may("remaining", total("What is left to refund"))
-        .may("presentments", integer(0, None, "How often the bank was asked"))
+        .may(
+            "presentments",
+            integer(0, None, "How often the debit was presented to the bank; Nacha allows three times"),
+        )
         .may("count", integer(1, None, "How often the alert was raised by now"))
-        .may("payment_status", one_of(PaymentStatus::ALL, "Where the payment stands"))
-        .may("refund_status", one_of(RefundStatus::ALL, "Where the refund stands"))
-        .may("schedule_status", one_of(ScheduleStatus::ALL, "Where the scheduled payment stands"))
+        .may("payment_status", named_as("PaymentStatus", "Where the payment stands"))
+        .may("refund_status", named_as("RefundStatus", "Where the refund stands"))
+        .may("schedule_status", named_as("ScheduleStatus", "Where the scheduled payment stands"))
         .into()
 }

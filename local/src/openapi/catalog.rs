@@ -2,20 +2,16 @@
 //! answer of the end-to-end tests holds the statuses and codes.
 
 use shared::bounds;
-use shared::model::alert::AlertStatus;
-use shared::model::invoice::InvoiceStatus;
-use shared::model::payment::PaymentStatus;
-use shared::model::schedule::ScheduleStatus;
 use shared::policy::refusal::Code;
 use shared::policy::roles::Permission;
 use utoipa::openapi::HttpMethod::{Delete, Get, Patch, Post, Put};
 use utoipa::openapi::Required::{False, True};
 
 use super::operation::Operation;
-use super::schema::{any_text, date, invoice_id, one_of, ours, party_id, tenant_id, text, user_id};
+use super::schema::{any_text, date, invoice_id, named_as, ours, party_id, tenant_id, text, user_id};
 
 /// What a payment may be refused for before anything moves.
-const OF_PAYMENTS: [Code; 33] = [
+const OF_PAYMENTS: [Code; 31] = [
     Code::IdempotencyKeyRequired,
     Code::TenantMismatch,
     Code::ApproverNotPermitted,
@@ -29,7 +25,6 @@ const OF_PAYMENTS: [Code; 33] = [
     Code::InvoiceScheduled,
     Code::InvoiceRefunded,
     Code::InvoiceVoid,
-    Code::InvoiceExists,
     Code::SecondApprovalRequired,
     Code::PresentmentLimit,
     Code::AmountMismatch,
@@ -47,7 +42,6 @@ const OF_PAYMENTS: [Code; 33] = [
     Code::PaymentMethodInvalid,
     Code::Declined,
     Code::GatewayUnavailable,
-    Code::Paused,
     Code::Busy,
 ];
 
@@ -60,19 +54,20 @@ pub(super) fn all() -> Vec<Operation> {
 fn payments() -> Vec<Operation> {
     let id = || text(bounds::REFERENCE_BYTES, "Our id (pay_…) or the gateway's");
     vec![
-        Operation::new(Post, "/payments", "pay", "Payments", "Pay an invoice, now or on a date")
-            .about("`201` paid; `202` not yet known, the customer must act (`next_action`), or promised for a later `scheduled_date`; `402` declined: nothing was taken; `502 gateway_unavailable`: certainly not executed. Everything that stands against it is in `errors` at once, and nothing has moved then.")
+        Operation::new(Post, "/payments", "create_payment", "Payments", "Pay an invoice, now or on a date")
+            .about("`201` paid; `202` not yet known, the customer must act (`next_action`), or promised for a later `scheduled_date`; `402` declined: nothing was taken; `502 gateway_unavailable`: certainly not executed. After either of them the payment is over, and the same key is answered the same: pay its invoice (`payment.invoice_id`) again with a new one. Everything that stands against it is in `errors` at once, and nothing has moved then.")
             .needs(Permission::PaymentsCreate)
-            .keyed("Required without `invoice_id`. The same request again is answered as its payment stands; another request under the same key is refused.")
+            .keyed(False, "Required without `invoice_id`. The same request again is answered as its payment stands; another request under the same key is refused.")
             .takes("PayRequest")
             .gives(201, "Paid", "Payment")
             .gives(200, "Final, and the answer to a request that was made before", "PaymentOrSchedule")
             .gives(202, "Not final yet, or promised for a date", "PaymentOrSchedule")
-            .fails(&OF_PAYMENTS),
+            .fails(&OF_PAYMENTS)
+            .fails(&[Code::Paused]),
         Operation::new(Get, "/payments", "list_payments", "Payments", "List payments")
             .needs(Permission::PaymentsRead)
             .asks("invoice_id", False, invoice_id("Those of one invoice"))
-            .asks("status", False, one_of(PaymentStatus::ALL, "Those that stand there"))
+            .asks("status", False, named_as("PaymentStatus", "Those in this status"))
             .pages()
             .gives(200, "A page", "Payments"),
         Operation::new(Get, "/payments/{id}", "read_payment", "Payments", "Read a payment")
@@ -80,7 +75,7 @@ fn payments() -> Vec<Operation> {
             .needs(Permission::PaymentsRead)
             .at("id", id())
             .gives(200, "The payment as it stands", "Payment")
-            .fails(&[Code::PaymentNotFound, Code::Busy]),
+            .fails(&[Code::PaymentNotFound]),
         Operation::new(Post, "/payments/{id}/cancel", "cancel_payment", "Payments", "Cancel a payment at its gateway")
             .about("What a customer has not confirmed, a bank debit under way, a payout that nobody has claimed. It is `canceled` only when the gateway confirms.")
             .needs(Permission::PaymentsRefund)
@@ -103,24 +98,35 @@ fn payments() -> Vec<Operation> {
 fn schedules() -> Vec<Operation> {
     let id = || ours("sch", "Its id");
     vec![
-        Operation::new(Post, "/scheduled-payments", "schedule", "Scheduled payments", "Promise a payment for a date")
-            .about("The same as POST /payments with a later date.")
-            .needs(Permission::PaymentsCreate)
-            .keyed("Required without `invoice_id`.")
-            .takes("ScheduleRequest")
-            .gives(202, "Promised, and open", "PaymentOrSchedule")
-            .gives(200, "Over, and the answer to a request that was made before", "PaymentOrSchedule")
-            .gives(201, "Paid: it was for today", "Payment")
-            .fails(&OF_PAYMENTS),
-        Operation::new(Get, "/scheduled-payments", "list_schedules", "Scheduled payments", "List scheduled payments")
-            .needs(Permission::PaymentsRead)
-            .asks("status", False, one_of(ScheduleStatus::ALL, "Those that stand there"))
-            .pages()
-            .gives(200, "A page", "ScheduledPayments"),
+        Operation::new(
+            Post,
+            "/scheduled-payments",
+            "schedule_payment",
+            "Scheduled payments",
+            "Promise a payment for a date",
+        )
+        .about("Today is taken too: it is paid by the next run of the executor.")
+        .needs(Permission::PaymentsCreate)
+        .keyed(False, "Required without `invoice_id`.")
+        .takes("ScheduleRequest")
+        .gives(202, "Promised, and open", "PaymentOrSchedule")
+        .gives(200, "Over, and the answer to a request that was made before", "PaymentOrSchedule")
+        .fails(&OF_PAYMENTS),
+        Operation::new(
+            Get,
+            "/scheduled-payments",
+            "list_scheduled_payments",
+            "Scheduled payments",
+            "List scheduled payments",
+        )
+        .needs(Permission::PaymentsRead)
+        .asks("status", False, named_as("ScheduleStatus", "Those in this status"))
+        .pages()
+        .gives(200, "A page", "ScheduledPayments"),
         Operation::new(
             Get,
             "/scheduled-payments/{id}",
-            "read_schedule",
+            "read_scheduled_payment",
             "Scheduled payments",
             "Read a scheduled payment",
         )
@@ -131,7 +137,7 @@ fn schedules() -> Vec<Operation> {
         Operation::new(
             Patch,
             "/scheduled-payments/{id}",
-            "change_schedule",
+            "change_scheduled_payment",
             "Scheduled payments",
             "Change its date or method",
         )
@@ -153,27 +159,33 @@ fn schedules() -> Vec<Operation> {
             Code::PaymentMethodMismatch,
             Code::Busy,
         ]),
-        Operation::new(Delete, "/scheduled-payments/{id}", "cancel_schedule", "Scheduled payments", "Call it off")
-            .needs(Permission::PaymentsCreate)
-            .at("id", id())
-            .gives(200, "Canceled", "ScheduledPayment")
-            .fails(&[
-                Code::ScheduledPaymentNotFound,
-                Code::TenantNotFound,
-                Code::ScheduleExecuting,
-                Code::ScheduleClosed,
-                Code::Busy,
-            ]),
+        Operation::new(
+            Delete,
+            "/scheduled-payments/{id}",
+            "cancel_scheduled_payment",
+            "Scheduled payments",
+            "Call it off",
+        )
+        .needs(Permission::PaymentsCreate)
+        .at("id", id())
+        .gives(200, "Canceled", "ScheduledPayment")
+        .fails(&[
+            Code::ScheduledPaymentNotFound,
+            Code::TenantNotFound,
+            Code::ScheduleExecuting,
+            Code::ScheduleClosed,
+            Code::Busy,
+        ]),
     ]
 }
 
 fn refunds() -> Vec<Operation> {
     let id = || text(bounds::REFERENCE_BYTES, "Our id (ref_…) or the gateway's");
     vec![
-        Operation::new(Post, "/refunds", "refund", "Refunds", "Refund a payment, in part or all that is left")
-            .about("`201` succeeded; `202` processing. What is claimed about the payment is held against the record. A refund above the caller's approval limit is refused.")
+        Operation::new(Post, "/refunds", "create_refund", "Refunds", "Refund a payment, in part or all that is left")
+            .about("`201` succeeded; `202` processing. What is claimed about the payment is held against the record. After `402` and `502` it is over: again with a new key. A refund above the caller's approval limit is refused.")
             .needs(Permission::PaymentsRefund)
-            .keyed("Required.")
+            .keyed(True, "Without one a retry could be a second refund.")
             .takes("RefundRequest")
             .gives(201, "The money went back", "Refund")
             .gives(200, "Final, and the answer to a request that was made before", "Refund")
@@ -188,7 +200,6 @@ fn refunds() -> Vec<Operation> {
                 Code::PaymentMismatch,
                 Code::CurrencyMismatch,
                 Code::AmountOutOfRange,
-                Code::GatewayNotConfigured,
                 Code::InsufficientFunds,
                 Code::Declined,
                 Code::GatewayUnavailable,
@@ -206,7 +217,7 @@ fn refunds() -> Vec<Operation> {
             .needs(Permission::PaymentsRead)
             .at("id", id())
             .gives(200, "The refund as it stands", "Refund")
-            .fails(&[Code::RefundNotFound, Code::Busy]),
+            .fails(&[Code::RefundNotFound]),
         Operation::new(Post, "/refunds/{id}/cancel", "cancel_refund", "Refunds", "Cancel a refund at its gateway")
             .needs(Permission::PaymentsRefund)
             .at("id", id())
@@ -231,7 +242,7 @@ fn invoices() -> Vec<Operation> {
         Operation::new(Post, "/invoices", "create_invoice", "Invoices", "Enter an invoice, as a draft")
             .about("Its id is the record: the same body again is answered `200`.")
             .needs(Permission::InvoicesWrite)
-            .keyed("The invoice's id is made from it where none is given.")
+            .keyed(False, "The invoice's id is made from it where none is given.")
             .takes("InvoiceRequest")
             .gives(201, "Entered", "Invoice")
             .gives(200, "The same request had entered it before", "Invoice")
@@ -239,7 +250,7 @@ fn invoices() -> Vec<Operation> {
         Operation::new(Get, "/invoices", "list_invoices", "Invoices", "List invoices")
             .needs(Permission::InvoicesRead)
             .asks("number", False, text(bounds::NAME_BYTES, "Those with this number"))
-            .asks("status", False, one_of(InvoiceStatus::ALL, "Those that stand there"))
+            .asks("status", False, named_as("InvoiceStatus", "Those in this status"))
             .pages()
             .gives(200, "A page", "Invoices"),
         Operation::new(Get, "/invoices/{id}", "read_invoice", "Invoices", "Read an invoice")
@@ -247,7 +258,7 @@ fn invoices() -> Vec<Operation> {
             .at("id", id())
             .gives(200, "The invoice", "Invoice")
             .fails(&[Code::InvoiceNotFound]),
-        Operation::new(Post, "/invoices/{id}/approve", "approve", "Invoices", "Approve an invoice")
+        Operation::new(Post, "/invoices/{id}/approve", "approve_invoice", "Invoices", "Approve an invoice")
             .needs(Permission::InvoicesApprove)
             .at("id", id())
             .takes_nothing()
@@ -266,22 +277,27 @@ fn invoices() -> Vec<Operation> {
                 Code::InvoiceVoid,
                 Code::Busy,
             ]),
-        Operation::new(Post, "/invoices/{id}/void", "void", "Invoices", "Void an invoice that nothing was paid on")
-            .about("Its scheduled payment is called off with it, and its number is free again.")
-            .needs(Permission::InvoicesApprove)
-            .at("id", id())
-            .takes_nothing()
-            .gives(200, "Void", "Invoice")
-            .fails(&[
-                Code::InvoiceNotFound,
-                Code::TenantNotFound,
-                Code::InvoicePaid,
-                Code::InvoiceBeingPaid,
-                Code::InvoiceScheduled,
-                Code::InvoiceRefunded,
-                Code::Busy,
-            ]),
-        Operation::new(Get, "/invoices/{id}/audit", "read_trail", "Invoices", "Read its audit trail")
+        Operation::new(
+            Post,
+            "/invoices/{id}/void",
+            "void_invoice",
+            "Invoices",
+            "Void an invoice that nothing was paid on",
+        )
+        .about("Its scheduled payment is called off with it, and its number is free again.")
+        .needs(Permission::InvoicesApprove)
+        .at("id", id())
+        .takes_nothing()
+        .gives(200, "Void", "Invoice")
+        .fails(&[
+            Code::InvoiceNotFound,
+            Code::TenantNotFound,
+            Code::InvoicePaid,
+            Code::InvoiceBeingPaid,
+            Code::InvoiceRefunded,
+            Code::Busy,
+        ]),
+        Operation::new(Get, "/invoices/{id}/audit", "read_invoice_audit", "Invoices", "Read its audit trail")
             .about("The chain of hashes is computed anew.")
             .needs(Permission::AuditRead)
             .at("id", id())
@@ -293,12 +309,12 @@ fn invoices() -> Vec<Operation> {
 fn methods() -> Vec<Operation> {
     let id = || ours("mth", "Its id");
     vec![
-        Operation::new(Post, "/payment-methods/setup", "begin_setup", "Payment methods", "Begin the setup of a method")
+        Operation::new(Post, "/payment-methods/setup", "begin_method_setup", "Payment methods", "Begin the setup of a method")
             .about("Its owner goes on in their browser, with the gateway: no number comes here.")
             .needs(Permission::MethodsWrite)
             .takes("SetupRequest")
             .gives(201, "Begun", "Setup")
-            .fails(&[Code::GatewayNotConfigured, Code::ReferenceInvalid, Code::GatewayUnavailable, Code::Busy]),
+            .fails(&[Code::GatewayNotConfigured, Code::GatewayUnavailable, Code::Busy]),
         Operation::new(Post, "/payment-methods", "add_method", "Payment methods", "Add a method by its reference")
             .about("It is read back from the gateway. The first of an owner and kind of payment is the default. Added twice, it is the same.")
             .needs(Permission::MethodsWrite)
@@ -311,7 +327,7 @@ fn methods() -> Vec<Operation> {
             .asks("vendor_id", False, party_id("Those of a vendor; not with customer_id"))
             .pages()
             .gives(200, "A page", "Methods"),
-        Operation::new(Post, "/payment-methods/{id}/default", "choose_default", "Payment methods", "Make a method the default")
+        Operation::new(Post, "/payment-methods/{id}/default", "set_default_method", "Payment methods", "Make a method the default")
             .about("Scheduled payments that wait for a method of its owner go on with it.")
             .needs(Permission::MethodsWrite)
             .at("id", id())
@@ -319,12 +335,12 @@ fn methods() -> Vec<Operation> {
             .gives(200, "The default", "Method")
             .fails(&[Code::PaymentMethodNotFound, Code::PaymentMethodInactive, Code::Busy]),
         Operation::new(Delete, "/payment-methods/{id}", "detach_method", "Payment methods", "Detach a method")
-            .about("The gateway lets it go, and it is `inactive` here. Detached again, it is.")
+            .about("The gateway lets it go, and it is `inactive` here. Detaching it again does nothing more.")
             .needs(Permission::MethodsWrite)
             .at("id", id())
             .takes_nothing()
             .gives(200, "As it is now", "Method")
-            .fails(&[Code::PaymentMethodNotFound, Code::GatewayNotConfigured, Code::ReferenceInvalid, Code::GatewayUnavailable, Code::Busy]),
+            .fails(&[Code::PaymentMethodNotFound, Code::GatewayNotConfigured, Code::GatewayUnavailable, Code::Busy]),
     ]
 }
 
@@ -333,7 +349,7 @@ fn review() -> Vec<Operation> {
         Operation::new(Get, "/alerts", "list_alerts", "Review", "List what waits for a person")
             .about("The last occurrence first.")
             .needs(Permission::AlertsRead)
-            .asks("status", False, one_of(AlertStatus::ALL, "open unless the resolved ones are asked for"))
+            .asks("status", False, named_as("AlertStatus", "open unless the resolved ones are asked for"))
             .pages()
             .gives(200, "A page", "Alerts"),
         Operation::new(Post, "/alerts/{id}/resolve", "resolve_alert", "Review", "Resolve an alert")
@@ -343,14 +359,14 @@ fn review() -> Vec<Operation> {
             .takes("AlertResolution")
             .gives(200, "Resolved", "Alert")
             .fails(&[Code::AlertNotFound, Code::AlertChanged, Code::Busy]),
-        Operation::new(Get, "/audit", "read_day", "Review", "Read the tenant's whole trail of a day")
+        Operation::new(Get, "/audit", "list_audit_entries", "Review", "Read the tenant's whole trail of a day")
             .about("Refused attempts to move money are in it too.")
             .needs(Permission::AuditRead)
             .asks("day", True, date("The day, in UTC"))
             .pages()
             .gives(200, "A page", "AuditEntries")
             .fails(&[Code::MissingField]),
-        Operation::new(Get, "/agent-runs", "list_runs", "Review", "List executions that failed or were abnormal")
+        Operation::new(Get, "/agent-runs", "list_agent_runs", "Review", "List executions that failed or were abnormal")
             .needs(Permission::AuditRead)
             .asks("payment_id", False, ours("pay", "Those for one payment"))
             .pages()
@@ -376,7 +392,7 @@ fn settings() -> Vec<Operation> {
             .pages()
             .gives(200, "A page", "Members"),
         Operation::new(Put, "/members/{user_id}", "put_member", "Settings", "Add a member, or replace their roles and limits")
-            .about("An operator adds the first admin, and nobody else.")
+            .about("An operator adds the first admin, and nobody else. Names that begin with `system:` are the system's own.")
             .needs(Permission::SettingsWrite)
             .at("user_id", user())
             .takes("MemberRequest")
@@ -418,13 +434,13 @@ fn webhooks() -> Vec<Operation> {
     ];
     let signed = any_text("Of PayPal's signature");
     vec![
-        failing(of("/webhooks/stripe/{tenant_id}", "from_stripe", "What Stripe tells"))
+        failing(of("/webhooks/stripe/{tenant_id}", "receive_stripe_event", "What Stripe tells"))
             .header("Stripe-Signature", any_text("`t=…,v1=…`, not older than 5 minutes")),
         paypal.into_iter().fold(
-            failing(of("/webhooks/paypal/{tenant_id}", "from_paypal", "What PayPal tells")),
+            failing(of("/webhooks/paypal/{tenant_id}", "receive_paypal_event", "What PayPal tells")),
             |operation, name| operation.header(name, signed.clone()),
         ),
-        failing(of("/webhooks/plaid/{tenant_id}", "from_plaid", "What Plaid tells"))
+        failing(of("/webhooks/plaid/{tenant_id}", "receive_plaid_event", "What Plaid tells"))
             .header("Plaid-Verification", any_text("A JWT of Plaid's over the body, not older than 5 minutes")),
     ]
 }

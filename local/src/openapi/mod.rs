@@ -19,6 +19,7 @@ use axum::routing::get;
 use http::header;
 use shared::policy::refusal::Code;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::server::{ServerBuilder, ServerVariableBuilder};
 use utoipa::openapi::{
     ComponentsBuilder, InfoBuilder, License, OneOfBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Schema, Server, Tag,
 };
@@ -42,7 +43,7 @@ Pays approved invoices over Stripe, PayPal and bank transfers, now or on a date,
 
 **Amounts** are integers in the currency's minor unit. **Times** are RFC 3339, in UTC, with milliseconds. **Fields** that are not described are refused, with their names; a null is as good as a field left out, where it is taken at all. **Lists** are `{items, cursor}`, newest first.
 
-**Errors** are RFC 9457 problems. `code` is stable; `errors` has all that is wrong, and the first of: the caller's own permission (403, alone), 404, 403, 409, 422 decides the status. Errors of form (400, 413, 422) are answered before anything is read.
+**Errors** are RFC 9457 problems. `code` is stable; `errors` has all that is wrong; the status is that of the first, in this order: what the caller may not do at all (403, alone), then 404, other 403, 409, 422. Errors of form (400, 413, 422) are answered before anything is read.
 
 **Card data** anywhere in a request (card numbers, IBANs, fields named like one) is `422 card_data_forbidden` and nothing else. Add cards and accounts at the gateway and send its token.
 
@@ -58,7 +59,7 @@ pub fn document() -> OpenApi {
     let mut problems = BTreeMap::new();
     for operation in catalog::all() {
         let path = operation.path;
-        problems.extend(operation.common_problems());
+        problems.extend(operation.common_problems(&played));
         let item = utoipa::openapi::PathItem::new(operation.method.clone(), operation.described(&played));
         paths = paths.path(path, item);
     }
@@ -85,15 +86,19 @@ pub fn document() -> OpenApi {
         .schema("PaymentOrSchedule", Schema::from(either))
         .responses_from_iter(problems)
         .schema("Event", any_object("An event, as the gateway sends it"));
-    let mut server = Server::new("/");
-    server.description = Some("The API's own address".to_owned());
     OpenApiBuilder::new()
         .info(info.build())
-        .servers(Some([server]))
+        .servers(Some([server("api", "The stack's output `ApiUrl`")]))
         .tags(Some(tags()))
         .paths(paths.build())
         .components(Some(components.build()))
         .build()
+}
+
+/// Where something is: a variable of this name, which on a laptop is the local stack.
+fn server(name: &str, about: &str) -> Server {
+    let place = ServerVariableBuilder::new().default_value("http://127.0.0.1:9000").description(Some(about));
+    ServerBuilder::new().url(format!("{{{name}}}")).parameter(name, place).build()
 }
 
 fn tags() -> impl Iterator<Item = Tag> {

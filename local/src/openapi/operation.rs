@@ -14,7 +14,7 @@ use utoipa::openapi::{ContentBuilder, Header, HttpMethod, Ref, Required, Respons
 
 use super::examples::Played;
 use super::schema::{Part, any_text, integer, named, problem_of, shaped};
-use super::{BEARER, PROBLEM};
+use super::{BEARER, PROBLEM, server};
 
 /// What a header of an answer to a repeated request is called.
 const REPLAYED: &str = "idempotent-replayed";
@@ -118,12 +118,12 @@ impl Operation {
     }
 
     /// With an Idempotency-Key.
-    pub(super) fn keyed(self, about: &str) -> Self {
+    pub(super) fn keyed(self, required: Required, about: &str) -> Self {
         let key = shaped(
             r"^[!-~]{1,257}$",
             &format!("1 to 255 visible ASCII characters; quotes around them are taken off. {about}"),
         );
-        let keyed = self.with(ParameterIn::Header, "Idempotency-Key", Required::False, key);
+        let keyed = self.with(ParameterIn::Header, "Idempotency-Key", required, key);
         Self { replays: true, ..keyed }.fails(&[Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused])
     }
 
@@ -173,6 +173,10 @@ impl Operation {
             true => operation.security(SecurityRequirement::default()),
             false => operation.security(SecurityRequirement::new(BEARER, [""; 0])),
         };
+        if self.is_signed {
+            let about = "The stack's output `WebhookUrl`, without the slash at its end";
+            operation = operation.servers(Some([server("webhooks", about)]));
+        }
         for (name, parameter) in std::mem::take(&mut self.parameters) {
             operation = operation.parameter(parameter.example(played.parameter(self.id, &name)));
         }
@@ -187,25 +191,39 @@ impl Operation {
         }
         for (status, codes) in self.problems() {
             let examples = examples(played.answers(self.id, status));
-            operation = match examples.is_empty() && is_common(&codes) {
-                true => operation.response(status.to_string(), Ref::from_response_name(self.common(status, &codes))),
-                false => operation.response(status.to_string(), self.problem(status, &codes, examples)),
+            operation = match self.common(status, &codes).filter(|_| examples.is_empty()) {
+                Some(name) => operation.response(status.to_string(), Ref::from_response_name(name)),
+                None => operation.response(status.to_string(), self.problem(status, &codes, examples)),
             };
         }
         operation
     }
 
-    /// The refusals that many operations share, by their names.
-    pub(super) fn common_problems(&self) -> impl Iterator<Item = (String, Response)> {
-        let common = self.problems().into_iter().filter(|(_, codes)| is_common(codes));
-        common.map(|(status, codes)| (self.common(status, &codes), self.problem(status, &codes, Vec::new()).build()))
+    /// The refusals that many operations share, by their names, as far as `played` has no examples of them.
+    pub(super) fn common_problems(&self, played: &Played) -> impl Iterator<Item = (&'static str, Response)> {
+        let unplayed = self.problems().into_iter().filter(|(status, _)| played.answers(self.id, *status).is_empty());
+        unplayed.filter_map(|(status, codes)| {
+            Some((self.common(status, &codes)?, self.problem(status, &codes, Vec::new()).build()))
+        })
     }
 
-    /// What a refusal is called among the document's components.
-    fn common(&self, status: u16, codes: &[Code]) -> String {
-        let words = codes.iter().map(|code| code.as_str());
-        let place = if self.is_signed { "url" } else { "api" };
-        [status.to_string().as_str(), place].into_iter().chain(words).collect::<Vec<_>>().join(".")
+    /// What a refusal is called among the document's components, where many operations have the very same: a name that
+    /// stays, whatever else may be refused one day.
+    fn common(&self, status: u16, codes: &[Code]) -> Option<&'static str> {
+        match (status, codes) {
+            _ if self.is_signed || self.replays => None,
+            (400, [Code::InvalidJson]) => Some("InvalidJson"),
+            (401, [Code::Unauthenticated]) => Some("Unauthenticated"),
+            (403, [Code::PermissionDenied]) => Some("PermissionDenied"),
+            (405, [Code::MethodNotAllowed]) => Some("MethodNotAllowed"),
+            (413, [Code::BodyTooLarge]) => Some("BodyTooLarge"),
+            (422, [Code::CardDataForbidden]) => Some("CardDataForbidden"),
+            (429, []) => Some("TooManyRequests"),
+            (500, [Code::Internal]) => Some("InternalError"),
+            (503, [Code::Unavailable]) => Some("Unavailable"),
+            (503, [Code::Unavailable, Code::Busy]) => Some("UnavailableOrBusy"),
+            _ => None,
+        }
     }
 
     fn answer(&self, status: u16, about: &str, schema: Option<&str>, played: &Played) -> ResponseBuilder {
@@ -216,8 +234,7 @@ impl Operation {
             response = response.content("application/json", content.build());
         }
         if self.replays {
-            response = response
-                .header(REPLAYED, Header::new(any_text("`true`: the answer to a request that was made before")));
+            response = response.header(REPLAYED, replayed());
         }
         response
     }
@@ -253,17 +270,20 @@ impl Operation {
             let message = ContentBuilder::new().schema(Some(named("GatewayMessage")));
             response = response.content("application/json", message.build());
         }
-        if [502, 503].contains(&status) {
+        if status == 503 {
             let seconds = integer(1, None, "Seconds after which to send the same request again, where that helps");
             response = response.header("retry-after", Header::new(seconds));
+        }
+        // What has failed is answered so again under its key.
+        if self.replays && [402, 409, 502].contains(&status) {
+            response = response.header(REPLAYED, replayed());
         }
         response
     }
 }
 
-/// Whether it is worth a name of its own.
-fn is_common(codes: &[Code]) -> bool {
-    codes.len() <= 3
+fn replayed() -> Header {
+    Header::new(any_text("`true`: the answer to a request that was made before"))
 }
 
 fn examples(of: Vec<(String, Value)>) -> Vec<(String, Example)> {

@@ -3,18 +3,16 @@
 //! Held against the parsers by a test: every field here is known to its route, and every word of the parsers that its
 //! route knows is here.
 
+use shared::api::resolution::OUTCOMES;
 use shared::bounds;
-use shared::model::invoice::Kind;
 use shared::model::method::MethodKind;
-use shared::model::payment::{Gateway, PaymentMethod};
-use shared::model::refund::Reason;
-use shared::model::tenant::{AchProvider, OnInsufficientFunds, Role};
+use shared::model::tenant::{ACH_CLASSES, AchProvider, OnInsufficientFunds, Role};
 use shared::money::MAX_AMOUNT_MINOR;
-use utoipa::openapi::Object;
+use utoipa::openapi::{Object, Schema};
 
 use super::schema::{
-    Form, Part, amount, boolean, bounded, currency, date, email, integer, invoice_id, map, named, one_of, or_null,
-    ours, part_or_null, party_id, shaped, tenant_id, text, total, unless_given, user_id,
+    Form, Part, amount, boolean, bounded, currency, date, email, integer, invoice_id, map, named, named_as, one_of,
+    or_null, ours, part_or_null, party_id, shaped, tenant_id, text, total, unless_given, user_id,
 };
 
 /// Every request by its name.
@@ -32,6 +30,10 @@ pub(super) fn all() -> Vec<(&'static str, Part)> {
         ("AlertResolution", alert_resolution()),
         ("SettingsRequest", settings()),
         ("GatewaySettingsRequest", gateways()),
+        ("StripeSettingsRequest", stripe()),
+        ("PaypalSettingsRequest", paypal()),
+        ("AchSettingsRequest", ach()),
+        ("PlaidSettingsRequest", plaid()),
         ("MemberRequest", member()),
         ("Nothing", Form::new("Nothing: no body at all, or an empty object").into()),
     ]
@@ -45,12 +47,12 @@ fn payment(schedules: bool) -> Part {
     .may("invoice_id", or_null(invoice_id("An approved invoice; absent: a new one is made and approved in the same step")))
     .may("amount", or_null(amount("What is paid. With invoice_id it must be the invoice's")))
     .may("currency", or_null(currency()))
-    .may("kind", or_null(one_of(Kind::ALL, "Without invoice_id only: who pays whom")))
-    .may("counterparty", part_or_null(named("CounterpartyRequest")))
+    .may("kind", part_or_null(named("InvoiceKind"), "Without invoice_id only: who pays whom"))
+    .may("counterparty", part_or_null(named("CounterpartyRequest"), "Without invoice_id only: who pays, or is paid"))
     .may("description", or_null(text(bounds::NAME_BYTES, "Without invoice_id only: what it is for")))
-    .must("payment_method", one_of(PaymentMethod::ALL, "What pays: a card at Stripe, a bank account, PayPal"))
+    .must("payment_method", named_as("PaymentMethodType", "What pays: a card at Stripe, a bank account, PayPal"))
     .may("payment_method_id", or_null(ours("mth", "Which method pays; absent: its owner's default")))
-    .may("approved_by", or_null(user_id("Who answers for it; only a service may name somebody else")));
+    .may("approved_by", or_null(user_id("Whose approval it rests on: the caller, unless a member with the role service names somebody")));
     if schedules {
         form.must("scheduled_date", date("The day, from today to two years ahead, in the tenant's time zone")).into()
     } else {
@@ -76,14 +78,14 @@ fn refund() -> Part {
         .may("invoice_id", or_null(invoice_id("The invoice that it paid")))
         .may("amount", amount("How much; absent: all that is left. Null is no amount"))
         .may("currency", or_null(currency()))
-        .may("reason", or_null(one_of(Reason::ALL, "Why")))
-        .may("payment_method", or_null(one_of(PaymentMethod::ALL, "How it was paid")))
+        .may("reason", part_or_null(named("RefundReason"), "Why"))
+        .may("payment_method", part_or_null(named("PaymentMethodType"), "How it was paid"))
         .into()
 }
 
 fn resolution() -> Part {
     Form::new("What a person has found out, once nothing can be looked up any more")
-        .must("outcome", one_of(&["executed", "not_executed"], "Whether the money moved"))
+        .must("outcome", one_of(&OUTCOMES, "Whether the money moved"))
         .may("gateway_reference", or_null(text(bounds::NAME_BYTES, "What was executed, by the gateway's id")))
         .must("note", text(bounds::NOTE_BYTES, "How they know"))
         .into()
@@ -93,7 +95,10 @@ fn invoice() -> Part {
     Form::new("An invoice to enter, as a draft")
         .may("invoice_id", or_null(invoice_id("Its id; absent: made from the Idempotency-Key, or a UUID")))
         .may("invoice_number", or_null(text(bounds::NUMBER_BYTES, "The number that is printed on it; absent: its id")))
-        .must("kind", one_of(Kind::ALL, "payable: the tenant pays a vendor; receivable: a customer pays the tenant"))
+        .must(
+            "kind",
+            named_as("InvoiceKind", "payable: the tenant pays a vendor; receivable: a customer pays the tenant"),
+        )
         .must("counterparty", named("CounterpartyRequest"))
         .must("amount", amount("What is to be paid"))
         .must("currency", currency())
@@ -120,8 +125,8 @@ fn counterparty() -> Part {
         .into()
 }
 
-fn gateway() -> Object {
-    one_of(Gateway::ALL, "Who keeps the card or account")
+fn gateway() -> Part {
+    named_as("Gateway", "Who keeps the card or account")
 }
 
 fn method() -> Part {
@@ -177,26 +182,12 @@ fn settings() -> Part {
             "second_approval_above",
             or_null(map(
                 CURRENCIES,
-                Some(40),
+                Some(bounds::CURRENCIES),
                 total("More than this needs two approvers"),
                 "Amounts by currency; absent: one approver will do",
             )),
         )
-        .may(
-            "retry_days",
-            part_or_null(
-                utoipa::openapi::Schema::from(
-                    bounded(
-                        integer(1, Some(60), "Days"),
-                        0,
-                        10,
-                        "Days after which a payment is tried again that failed for want of money ([1, 3, 7])",
-                    )
-                    .build(),
-                )
-                .into(),
-            ),
-        )
+        .may("retry_days", part_or_null(retry_days(), "On which days after its own a payment is tried again that failed for want of money; [1, 3, 7] unless given"))
         .may(
             "on_insufficient_funds",
             or_null(unless_given(
@@ -205,45 +196,67 @@ fn settings() -> Part {
             )),
         )
         .may("alert_email", or_null(email("Who is told of alerts")))
-        .may("gateways", part_or_null(named("GatewaySettingsRequest")))
+        .may("gateways", part_or_null(named("GatewaySettingsRequest"), "Which gateways may be used"))
+        .into()
+}
+
+fn retry_days() -> Part {
+    let day = integer(1, Some(i64::from(bounds::RETRY_DAYS_MAX)), "Days after the payment's own");
+    let days = bounded(day, 0, bounds::RETRIES, "Days");
+    Schema::from(days.build()).into()
+}
+
+fn enabled() -> Object {
+    or_null(unless_given(boolean("Whether it may be used"), false))
+}
+
+fn stripe() -> Part {
+    let about = "Whether a vendor without a connected account may be paid into the tenant's own balance";
+    Form::new("Payments by card, and vendors with an account at Stripe")
+        .may("enabled", enabled())
+        .may("payable_without_destination", or_null(unless_given(boolean(about), true)))
+        .into()
+}
+
+fn paypal() -> Part {
+    Form::new("Payments and payouts by PayPal").may("enabled", enabled()).into()
+}
+
+fn ach() -> Part {
+    Form::new("Bank transfers in the US")
+        .may("enabled", enabled())
+        .may("provider", or_null(unless_given(one_of(AchProvider::ALL, "Who moves them where both could"), "stripe")))
+        .may("own_retries", or_null(unless_given(boolean("Present a debit again that came back to Stripe"), false)))
+        .may("plaid", part_or_null(named("PlaidSettingsRequest"), "What Plaid is told"))
+        .into()
+}
+
+fn plaid() -> Part {
+    Form::new("What Plaid is told")
+        .may("ach_class", or_null(one_of(&ACH_CLASSES, "The SEC code of transfers")))
+        .may("ledger_id", or_null(text(bounds::NAME_BYTES, "The ledger that vendors are paid from")))
         .into()
 }
 
 fn gateways() -> Part {
-    let enabled = || or_null(unless_given(boolean("Whether it may be used"), false));
-    let stripe = Form::new("Stripe").may("enabled", enabled()).may(
-        "payable_without_destination",
-        or_null(unless_given(
-            boolean("Whether a vendor without a connected account may be paid into the tenant's own balance"),
-            true,
-        )),
-    );
-    let plaid = Form::new("What Plaid is told")
-        .may("ach_class", or_null(one_of(&["ccd", "ppd", "web", "tel"], "The SEC code of transfers")))
-        .may("ledger_id", or_null(text(bounds::NAME_BYTES, "The ledger that vendors are paid from")));
-    let ach = Form::new("Bank transfers")
-        .may("enabled", enabled())
-        .may("provider", or_null(unless_given(one_of(AchProvider::ALL, "Who moves them where both could"), "stripe")))
-        .may("own_retries", or_null(unless_given(boolean("Present a debit again that came back to Stripe"), false)))
-        .may("plaid", part_or_null(plaid.into()));
     Form::new("The gateways; what is absent is off")
-        .may("stripe", part_or_null(stripe.into()))
-        .may("paypal", part_or_null(Form::new("PayPal").may("enabled", enabled()).into()))
-        .may("ach", part_or_null(ach.into()))
+        .may("stripe", part_or_null(named("StripeSettingsRequest"), "Cards, and vendors with an account at Stripe"))
+        .may("paypal", part_or_null(named("PaypalSettingsRequest"), "PayPal"))
+        .may("ach", part_or_null(named("AchSettingsRequest"), "Bank transfers in the US"))
         .into()
 }
 
 fn member() -> Part {
     let limit =
         or_null(integer(0, Some(MAX_AMOUNT_MINOR), "The most they may approve, in minor units; null: any amount"));
-    let roles = bounded(one_of(Role::ALL, "A role"), 1, Role::ALL.len(), "What they may do: roles add up");
+    let roles = bounded(named_as("Role", "A role"), 1, Role::ALL.len(), "What they may do: roles add up");
     Form::new("A member, as they are from now on")
-        .must("roles", utoipa::openapi::Schema::from(roles.build()))
+        .must("roles", Schema::from(roles.build()))
         .may(
             "approval_limits",
             or_null(map(
                 r"^([A-Z]{3}|\*)$",
-                Some(40),
+                Some(bounds::CURRENCIES),
                 limit,
                 "Limits by currency. Without one nothing in it may be approved; `\"*\": null` lifts it for every other currency",
             )),

@@ -63,9 +63,9 @@ pub(super) fn or_null(mut object: Object) -> Object {
 }
 
 /// Another schema, or null.
-pub(super) fn part_or_null(part: Part) -> Part {
+pub(super) fn part_or_null(part: Part, about: &str) -> Part {
     let null = ObjectBuilder::new().schema_type(Type::Null).build();
-    Schema::from(OneOfBuilder::new().item(part).item(null).build()).into()
+    Schema::from(OneOfBuilder::new().item(part).item(null).description(Some(about)).build()).into()
 }
 
 /// A problem with one of these codes.
@@ -83,13 +83,13 @@ fn formatted(format: KnownFormat, about: &str) -> ObjectBuilder {
     leaf(Type::String, about).format(Some(SchemaFormat::KnownFormat(format)))
 }
 
-/// A text of at most `most` bytes, without control characters.
+/// A text of at most `most` bytes, not blank, without control characters.
 pub(super) fn text(most: usize, about: &str) -> Object {
-    let about = format!("{about} (at most {most} bytes, no control characters)");
+    let about = format!("{about} (at most {most} bytes, not blank, no control characters)");
     leaf(Type::String, &about)
         .min_length(Some(1))
         .max_length(Some(most))
-        .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]*$"))
+        .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"))
         .build()
 }
 
@@ -124,7 +124,7 @@ pub(super) fn tenant_id(about: &str) -> Object {
 
 /// A user's id.
 pub(super) fn user_id(about: &str) -> Object {
-    shaped(r"^[!-~]{1,100}$", &format!("{about} (visible ASCII other than / \\ ? # %)"))
+    shaped(r#"^[!"$&-.0->@-\[\]-~]{1,100}$"#, &format!("{about} (visible ASCII other than / \\ ? # %)"))
 }
 
 /// An invoice's id.

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::{SECRET_KEY, TENANT, WEBHOOK_SECRET};
@@ -30,7 +31,8 @@ pub(super) fn open(stack: &Stack) -> io::Result<()> {
     let (keys, api) = (&stack.test_keys, &stack.urls.api);
     // Nobody's account, and used only where a model is to explain alerts.
     stack.anthropic.add_key(ANTHROPIC_KEY);
-    stack.secrets.add("passerelle/error-analysis", &json!({ "api_key": ANTHROPIC_KEY }))?;
+    let analysis = keys.anthropic.as_ref().map_or(ANTHROPIC_KEY, ExposeSecret::expose_secret);
+    stack.secrets.add("passerelle/error-analysis", &json!({ "api_key": analysis }))?;
     let keep = |gateway: &str, secret| stack.secrets.add(&format!("passerelle/{TENANT}/{gateway}"), &secret);
     match &keys.stripe {
         Some(stripe) => keep("stripe", stripe.secret())?,

@@ -21,6 +21,7 @@ use axum::routing::MethodRouter;
 use http::HeaderValue;
 use http::request::Parts;
 use lambda_http::RequestExt;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
@@ -67,12 +68,16 @@ pub fn router(app: App, routes: Vec<Route>) -> Router {
         .into_iter()
         .fold(Router::new(), |router, route| router.route(route.path, door::before(route.handler, &app, route.door)));
     router
-        .fallback(|| async { Problem::from(Refusal::new(Code::NotFound, "There is no such path.")) })
+        .fallback(|| async { Problem::from(no_path()) })
         .method_not_allowed_fallback(|| async {
             Problem::from(Refusal::new(Code::MethodNotAllowed, "The path knows no such method."))
         })
         .layer(middleware::from_fn_with_state(app.clone(), request_line))
         .with_state(app)
+}
+
+fn no_path() -> Refusal {
+    Refusal::new(Code::NotFound, "There is no such path.")
 }
 
 /// One log line per request, with the route and never the path, and the request id in every problem.
@@ -87,7 +92,11 @@ async fn request_line(axum::extract::State(app): axum::extract::State<App>, requ
         .and_then(|text| text.parse::<TenantId>().ok())
         .map(|tenant| tenant.to_string());
     let span = telemetry::invocation(context, tenant_id.as_deref());
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = match percent_decode_str(request.uri().path()).decode_utf8() {
+        Ok(_) => next.run(request).instrument(span.clone()).await,
+        // No parameter could be read from it.
+        Err(_) => Problem::from(no_path()).into_response(),
+    };
     let _entered = span.entered();
     let about = response.extensions_mut().remove::<About>().unwrap_or_default();
     let replayed = response.extensions_mut().remove::<Replayed>().is_some();

@@ -125,7 +125,7 @@ impl From<Stop> for Problem {
             stop @ (Stop::Store(_) | Stop::Secret(_)) => Self::failed(
                 stop,
                 Code::Unavailable,
-                "A part of the system is not to be had; send the same request again.",
+                "A part of the system is not available; send the same request again.",
             ),
             stop @ Stop::Gateway(_) => {
                 Self::failed(stop, Code::GatewayUnavailable, "The gateway did not answer; send the same request again.")

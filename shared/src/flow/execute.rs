@@ -152,8 +152,8 @@ fn is_worth_trying(ready: &Ready) -> bool {
     if to_vendor && ready.gateway() == Gateway::Plaid {
         return true;
     }
-    let since = ready.method.as_ref().and_then(|method| method.default_since);
-    ready.schedule.waits_since.is_none_or(|waits| since.is_some_and(|since| since > waits))
+    let default = ready.method.as_ref().and_then(|method| Some((&method.id, method.default_since?)));
+    ready.schedule.waits_since.is_none() || default.is_some_and(|(id, since)| ready.schedule.takes_default(id, since))
 }
 
 /// Calls the operator: a secret is there and can't be used. Payments that need it stay due.

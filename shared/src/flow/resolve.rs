@@ -108,7 +108,7 @@ async fn resolve(
                 // Nothing that could be it, or an order that nothing was taken with: no more than that can be shown.
                 Found::Object(answer) if answer.seen.is_none() && !answer.outcome.is_known() => {}
                 Found::Unanswered(_) => {
-                    return Err(not_resolvable(movement, "The gateway does not answer; try again."));
+                    return Err(unanswered(movement));
                 }
                 Found::Object(answer) => {
                     let found_outcome = answer.outcome.clone();
@@ -200,7 +200,7 @@ async fn said(
             }
         }
         Found::Nothing => Err(mismatch(reference, movement)),
-        Found::Unanswered(_) => Err(not_resolvable(movement, "The gateway does not answer; try again.")),
+        Found::Unanswered(_) => Err(unanswered(movement)),
     }
 }
 
@@ -216,7 +216,7 @@ async fn is_unclaimed(
     let Movement::Refund(refund) = movement else { return Ok(false) };
     let time = || invocation.gateway_time(app);
     let refunds = keys.refunds(app, &refund.frozen.payment, None, &time).await;
-    let refunds = refunds.map_err(|trouble| Stop::Gateway(trouble.as_str()))?;
+    let refunds = refunds.map_err(|_| unanswered(movement))?;
     let is_of_payment = refunds.iter().any(|seen| seen.reference == reference);
     Ok(is_of_payment && unlabeled::is_unclaimed(app, &refund.tenant_id, &refund.payment_id, reference).await?)
 }
@@ -229,6 +229,10 @@ fn mismatch(reference: &str, movement: Movement<'_>) -> Stop {
         movement.id()
     );
     Stop::refused(Refusal::field(Code::PaymentMismatch, "gateway_reference", detail))
+}
+
+fn unanswered(movement: Movement<'_>) -> Stop {
+    not_resolvable(movement, "The gateway does not answer; try again.")
 }
 
 fn not_resolvable(movement: Movement<'_>, why: &str) -> Stop {

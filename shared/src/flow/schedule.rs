@@ -66,6 +66,7 @@ pub(super) async fn promise(
         retries: 0,
         outages: 0,
         waits_since: None,
+        refused_default: None,
         failure: None,
         revision: 1,
     };
@@ -212,7 +213,7 @@ fn decided(
             return Err(Stop::Refused(refusals));
         }
         after.payment_method_id = Some(id.clone());
-        after.waits_since = None;
+        after.waits_no_more();
         if before.status == ScheduleStatus::AwaitingMethod {
             after.due_at = if date.is_some() { after.due_at } else { now };
             after.become_(ScheduleStatus::Pending);

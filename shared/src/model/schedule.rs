@@ -1,11 +1,14 @@
 //! A scheduled payment: a promise to pay an invoice on a date, kept by as many payments as it takes.
 
+use std::time::Duration;
+
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::movement::shard;
 use super::names;
 use super::payment::{FailureCode, PaymentMethod};
+use crate::bounds;
 use crate::clock::Time;
 use crate::id::{InvoiceId, MethodId, PaymentId, ScheduleId, TenantId, UserId};
 use crate::money::{Currency, Money};
@@ -93,6 +96,10 @@ pub struct Schedule {
     /// methods were read where none was. Kept until another is named, or a payment of it is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_since: Option<Time>,
+    /// The default that was refused then. Any other is another method, also where the request that set it had begun
+    /// before: a default has the time of that beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_default: Option<MethodId>,
     /// Why it is not paid yet, where a payment of it has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureCode>,
@@ -119,12 +126,26 @@ impl Schedule {
         self.status == ScheduleStatus::Executing && self.payments.last() == Some(payment)
     }
 
+    /// Whether a default, which it has been `since` then, is one that was chosen since it waits.
+    #[must_use]
+    pub fn takes_default(&self, default: &MethodId, since: Time) -> bool {
+        let is_another = self.refused_default.as_ref().is_some_and(|refused| refused != default);
+        let slack = if is_another { bounds::REQUEST_TIME } else { Duration::ZERO };
+        self.waits_since.is_none_or(|waits| since > waits.minus(slack))
+    }
+
+    /// Its next payment may be by any method.
+    pub fn waits_no_more(&mut self) {
+        self.waits_since = None;
+        self.refused_default = None;
+    }
+
     /// Becomes another state; executors look at it when they need to.
     pub fn become_(&mut self, status: ScheduleStatus) {
         self.status = status;
         self.due_shard = status.is_awaited().then(|| shard(&self.tenant_id));
         if !status.is_open() || status == ScheduleStatus::Executing {
-            self.waits_since = None;
+            self.waits_no_more();
         }
     }
 }

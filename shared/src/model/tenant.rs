@@ -128,6 +128,9 @@ pub struct AchSettings {
     pub plaid: Option<PlaidSettings>,
 }
 
+/// The SEC codes under which Plaid debits (plaid.com/docs/transfer): companies, consumers in writing, on the web, by phone.
+pub const ACH_CLASSES: [&str; 4] = ["ccd", "ppd", "web", "tel"];
+
 /// Plaid Transfer for the tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaidSettings {

@@ -99,10 +99,10 @@ codes! {
     ScheduledDateTooFar = "scheduled_date_too_far", 422, "The date is too far ahead";
     ScheduledDatePast = "scheduled_date_past", 422, "The date is past";
     Internal = "internal", 500, "Something is wrong on our side";
-    GatewayUnavailable = "gateway_unavailable", 502, "The gateway is not to be had";
+    GatewayUnavailable = "gateway_unavailable", 502, "The gateway is not available";
     Paused = "paused", 503, "Payments are paused";
     Busy = "busy", 503, "Others are changing the same thing";
-    Unavailable = "unavailable", 503, "A part of the system is not to be had";
+    Unavailable = "unavailable", 503, "A part of the system is not available";
 }
 
 /// One thing that is wrong, with the field it is wrong in and the cure.

@@ -38,6 +38,7 @@ impl Browser {
         let flags: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
         let flags = [flags, vec![format!("--user-data-dir={}", profile.display())]].concat();
         let wanted = json!({ "browserName": "chrome", "goog:chromeOptions": { "args": flags },
+                             "goog:loggingPrefs": { "browser": "SEVERE", "performance": "ALL" },
                              "timeouts": { "implicit": PATIENCE_MS, "pageLoad": PATIENCE_MS, "script": PATIENCE_MS } });
         let http = Client::new();
         let body = json!({ "capabilities": { "alwaysMatch": wanted } });
@@ -82,6 +83,25 @@ impl Browser {
     /// What a script in the page returns.
     pub async fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    /// What pages have complained of since it was last asked: errors of scripts, what could not be loaded.
+    pub async fn complaints(&self) -> Vec<String> {
+        self.log("browser").await
+    }
+
+    /// What pages have requested since it was last asked, loaded or not: addresses.
+    pub async fn requested(&self) -> Vec<String> {
+        let log = self.log("performance").await;
+        let told = log.iter().map(|entry| serde_json::from_str::<Value>(entry).unwrap()["message"].clone());
+        let sent = told.filter(|told| told["method"] == "Network.requestWillBeSent");
+        sent.map(|sent| sent["params"]["request"]["url"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The messages of one of the driver's logs (chromedriver's own command).
+    async fn log(&self, kind: &str) -> Vec<String> {
+        let entries = self.post("/se/log", json!({ "type": kind })).await;
+        entries.as_array().unwrap().iter().map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Closes it. One that a failed test leaves open ends with its driver.

@@ -93,6 +93,13 @@ pub fn holds(method: &Method, path: &str, answer: &Answer) {
     };
     let media = answer.headers.get("content-type").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
     let what = format!("{method} {route} {} {media}", answer.status);
+    let described = &DOCUMENT["paths"][&route][method.as_str().to_lowercase()]["responses"][answer.status.to_string()];
+    for header in ["idempotent-replayed", "retry-after"].into_iter().filter(|name| answer.headers.contains_key(*name)) {
+        assert!(
+            resolved(described)["headers"][header].is_object(),
+            "{what} has a header {header} that is in no document"
+        );
+    }
     let judge = ANSWERS.get(&(method.to_string(), route, answer.status, media));
     let judge = judge.unwrap_or_else(|| panic!("{what} is not in the document: {}", answer.body));
     let faults: Vec<String> =

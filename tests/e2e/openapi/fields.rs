@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use reqwest::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use shared::api::card_data;
 
-use super::document::{Operation, operations, resolved};
+use super::document::{Operation, operations};
 use crate::card_data::{is_name, sources};
+use crate::forms::walk;
 use crate::world::World;
 
 /// Every word that could be a field's name.
@@ -24,16 +25,14 @@ fn words() -> Vec<String> {
     words.into_iter().collect()
 }
 
-/// An object with all the words, each with a value that no field takes, but for `with`.
-fn object(words: &[String], with: &Value) -> Value {
-    let mut members: Map<String, Value> = words.iter().map(|word| (word.clone(), json!([[]]))).collect();
-    members.extend(with.as_object().unwrap().clone());
-    Value::Object(members)
+/// An object with all the words, each with a value that no field takes.
+fn object(words: &[String]) -> Value {
+    words.iter().map(|word| (word.clone(), json!([[]]))).collect()
 }
 
 /// The words under `path` that are known.
 async fn known(world: &World, operation: &Operation, words: &[String], path: &str, body: &Value) -> BTreeSet<String> {
-    let at = operation.path.replace("{id}", &id(&operation.path)).replace("{user_id}", "jdoe");
+    let at = walk::filled(&operation.path);
     let method: Method = operation.method.parse().unwrap();
     let answer = world.admin().send(method, &at, Some("words"), Some(body)).await.unwrap();
     assert_eq!(answer.status, 422, "{at}: {}", answer.body);
@@ -46,33 +45,9 @@ async fn known(world: &World, operation: &Operation, words: &[String], path: &st
     words.iter().filter(|word| !unknown.contains(format!("{path}{word}").as_str())).cloned().collect()
 }
 
-fn id(path: &str) -> String {
-    let prefix = match path.split('/').nth(1).unwrap() {
-        "payments" => "pay",
-        "refunds" => "ref",
-        "scheduled-payments" => "sch",
-        "payment-methods" => "mth",
-        _ => "alr",
-    };
-    format!("{prefix}_{}", "a".repeat(26))
-}
-
-/// The names of an object's members, and those of the objects in it by their paths.
-fn members(schema: &'static Value, path: &str, found: &mut Vec<(String, BTreeSet<String>)>) {
-    let schema = resolved(schema);
-    if let Some(one) = schema["oneOf"].as_array() {
-        one.iter().for_each(|one| members(one, path, found));
-    }
-    let Some(properties) = schema["properties"].as_object() else { return };
-    found.push((path.to_owned(), properties.keys().cloned().collect()));
-    for (name, property) in properties {
-        members(property, &format!("{path}{name}."), found);
-    }
-}
-
 /// A body in which `inner` stands at `path`.
-fn at(path: &str, inner: Value) -> Value {
-    path.split('.').rev().filter(|name| !name.is_empty()).fold(inner, |inner, name| json!({ name: inner }))
+fn at(path: &[String], inner: Value) -> Value {
+    path.iter().rev().fold(inner, |inner, name| json!({ name: inner }))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,16 +58,15 @@ async fn every_field_that_a_request_knows_is_in_the_document_and_none_that_it_do
     for operation in operations() {
         let content = operation.entry["requestBody"].pointer("/content/application~1json/schema");
         let Some(schema) = content.filter(|_| !operation.path.starts_with("/webhooks")) else { continue };
-        let mut described = Vec::new();
-        members(schema, "", &mut described);
-        for (path, described) in described {
-            let body = at(&path, object(&words, &json!({})));
+        for described in walk::objects(schema) {
+            let body = at(&described.path, object(&words));
+            let path: String = described.path.iter().map(|name| format!("{name}.")).collect();
             let known = known(&world, &operation, &words, &path, &body).await;
-            assert_eq!(known, described, "{} {} {path}", operation.method, operation.path);
+            assert_eq!(known, described.names(), "{} {} {path}", operation.method, operation.path);
             objects += 1;
         }
     }
-    assert!(objects > 15, "only {objects} objects were tried");
+    assert!(objects > 25, "only {objects} objects were tried");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,7 +75,7 @@ async fn the_stack_serves_the_document_and_a_page_that_needs_nothing_else() {
     };
     assert_eq!(serde_json::from_str::<Value>(&get("/openapi.json").await).unwrap(), *DOCUMENT);
     let page = get("/docs").await;
-    assert!(page.contains("\"operationId\": \"pay\""));
+    assert!(page.contains("\"operationId\": \"create_payment\""));
     for outside in ["src=", "href=\"http", "@import", "url(", "fetch("] {
         assert!(!page.contains(outside), "the page asks for something: {outside}");
     }

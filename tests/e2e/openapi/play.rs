@@ -119,7 +119,7 @@ async fn settings(play: &mut Play) {
 
 async fn methods(play: &mut Play) -> Value {
     let card = json!({ "gateway": "stripe", "kind": "card", "customer_id": "globex" });
-    play.step("A customer's card at Stripe", "begin_setup", none(), Some(card)).await;
+    play.step("A customer's card at Stripe", "begin_method_setup", none(), Some(card)).await;
     play.was(201);
     let own = json!({ "gateway": "stripe", "reference": "pm_card_visa" });
     play.step("The tenant's own card", "add_method", none(), Some(own)).await;
@@ -128,7 +128,7 @@ async fn methods(play: &mut Play) -> Value {
         json!({ "gateway": "stripe", "reference": "pm_card_mastercard", "customer_id": "globex", "default": true });
     let card = play.step("A customer's card", "add_method", none(), Some(theirs)).await;
     play.step("A customer's methods", "list_methods", json!({ "customer_id": "globex" }), None).await;
-    play.step("A method becomes the default", "choose_default", id(&card), Some(none())).await;
+    play.step("A method becomes the default", "set_default_method", id(&card), Some(none())).await;
     play.was(200);
     play.step("A method is detached", "detach_method", id(&card), Some(none())).await;
     play.was(200);
@@ -149,7 +149,7 @@ async fn entered(play: &mut Play, name: &str, number: &str, amount: i64) -> Valu
 /// One that is approved.
 async fn approved(play: &mut Play, number: &str) -> Value {
     let invoice = entered(play, &format!("Invoice {number}"), number, 50_000).await;
-    play.step(&format!("Invoice {number} is approved"), "approve", invoice.clone(), Some(none())).await;
+    play.step(&format!("Invoice {number} is approved"), "approve_invoice", invoice.clone(), Some(none())).await;
     play.was(200);
     invoice
 }
@@ -159,15 +159,15 @@ async fn invoices(play: &mut Play) {
     play.was(201);
     entered(play, "Another invoice under the same id", "INV-2026-001", 60_000).await;
     play.was(409);
-    play.by("jdoe", "Above the approver's limit", "approve", draft.clone(), Some(none())).await;
+    play.by("jdoe", "Above the approver's limit", "approve_invoice", draft.clone(), Some(none())).await;
     play.was(403);
-    play.step("It is approved", "approve", draft.clone(), Some(none())).await;
+    play.step("It is approved", "approve_invoice", draft.clone(), Some(none())).await;
     play.was(200);
     play.step("An invoice", "read_invoice", draft, None).await;
     let large = entered(play, "A large invoice", "INV-2026-002", 2_000_000).await;
-    play.step("One of two approvals", "approve", large.clone(), Some(none())).await;
+    play.step("One of two approvals", "approve_invoice", large.clone(), Some(none())).await;
     play.was(202);
-    play.step("It is void", "void", large, Some(none())).await;
+    play.step("It is void", "void_invoice", large, Some(none())).await;
     play.was(200);
     play.step("Approved invoices", "list_invoices", json!({ "status": "approved", "limit": 1 }), None).await;
     play.step("No such invoice", "read_invoice", json!({ "id": "INV-0000" }), None).await;
@@ -177,28 +177,28 @@ async fn invoices(play: &mut Play) {
 async fn payments(play: &mut Play, poor: &Value) -> Value {
     let body = json!({ "invoice_id": "INV-2026-001", "payment_method": "stripe" });
     let key = |key: &str| json!({ "Idempotency-Key": key });
-    let paid = play.step("An approved invoice is paid", "pay", key("order-1"), Some(body.clone())).await;
+    let paid = play.step("An approved invoice is paid", "create_payment", key("order-1"), Some(body.clone())).await;
     play.was(201);
-    play.step("The same request again", "pay", key("order-1"), Some(body.clone())).await;
+    play.step("The same request again", "create_payment", key("order-1"), Some(body.clone())).await;
     play.was(200);
-    play.step("The invoice is paid already", "pay", key("order-2"), Some(body)).await;
+    play.step("The invoice is paid already", "create_payment", key("order-2"), Some(body)).await;
     play.was(409);
     approved(play, "INV-2026-003").await;
     let declined = json!({ "invoice_id": "INV-2026-003", "payment_method": "stripe", "payment_method_id": poor["id"] });
-    play.step("The card has no funds", "pay", none(), Some(declined)).await;
+    play.step("The card has no funds", "create_payment", none(), Some(declined)).await;
     play.was(402);
     let wrong = json!({ "invoice_id": "INV-2026-003", "payment_method": "cash", "memo": "x" });
-    play.step("A request with two wrong fields", "pay", none(), Some(wrong)).await;
+    play.step("A request with two wrong fields", "create_payment", none(), Some(wrong)).await;
     play.was(422);
     let new = json!({ "amount": 2_500, "currency": "USD", "kind": "payable", "counterparty": { "name": "Corner Café" },
                       "description": "Coffee for the team", "payment_method": "stripe" });
-    play.step("Without an invoice", "pay", key("coffee-1"), Some(new)).await;
+    play.step("Without an invoice", "create_payment", key("coffee-1"), Some(new)).await;
     play.was(201);
     let method = json!({ "gateway": "stripe", "reference": "pm_card_authenticationRequired" });
     let strict = play.step("A card that asks its owner", "add_method", none(), Some(method)).await;
     play.was(201);
     let asked = json!({ "invoice_id": "INV-2026-003", "payment_method": "stripe", "payment_method_id": strict["id"] });
-    let waiting = play.step("The customer must act", "pay", none(), Some(asked)).await;
+    let waiting = play.step("The customer must act", "create_payment", none(), Some(asked)).await;
     play.was(202);
     play.step("Nobody acts: it is canceled", "cancel_payment", id(&waiting), Some(none())).await;
     play.was(200);
@@ -215,12 +215,12 @@ async fn payments(play: &mut Play, poor: &Value) -> Value {
 async fn refunds(play: &mut Play, paid: &Value) {
     let key = |key: &str| json!({ "Idempotency-Key": key });
     let part = json!({ "payment_id": paid["payment_id"], "amount": 12_500, "reason": "requested_by_customer" });
-    let refund = play.step("A part of a payment", "refund", key("return-1"), Some(part)).await;
+    let refund = play.step("A part of a payment", "create_refund", key("return-1"), Some(part)).await;
     play.was(201);
     let more = json!({ "payment_id": paid["id"], "amount": 37_501 });
-    play.step("More than is left", "refund", key("return-2"), Some(more)).await;
+    play.step("More than is left", "create_refund", key("return-2"), Some(more)).await;
     play.was(409);
-    play.step("Without a key", "refund", none(), Some(json!({ "payment_id": paid["id"] }))).await;
+    play.step("Without a key", "create_refund", none(), Some(json!({ "payment_id": paid["id"] }))).await;
     play.was(400);
     play.step("A refund", "read_refund", id(&refund), None).await;
     play.step("A payment's refunds", "list_refunds", json!({ "payment_id": paid["id"] }), None).await;
@@ -234,17 +234,29 @@ async fn refunds(play: &mut Play, paid: &Value) {
 async fn schedules(play: &mut Play) {
     approved(play, "INV-2026-004").await;
     let body = json!({ "invoice_id": "INV-2026-004", "payment_method": "stripe", "scheduled_date": "2026-03-02" });
-    let promised =
-        play.step("A payment is promised", "schedule", json!({ "Idempotency-Key": "march-1" }), Some(body)).await;
-    play.was(202);
-    play.step("A scheduled payment", "read_schedule", id(&promised), None).await;
-    play.step("What is promised", "list_schedules", json!({ "status": "pending" }), None).await;
-    play.step("It is put off", "change_schedule", id(&promised), Some(json!({ "scheduled_date": "2026-03-09" }))).await;
-    play.was(200);
-    play.step("The day is past", "change_schedule", id(&promised), Some(json!({ "scheduled_date": "2020-01-01" })))
+    let promised = play
+        .step("A payment is promised", "schedule_payment", json!({ "Idempotency-Key": "march-1" }), Some(body))
         .await;
+    play.was(202);
+    play.step("A scheduled payment", "read_scheduled_payment", id(&promised), None).await;
+    play.step("What is promised", "list_scheduled_payments", json!({ "status": "pending" }), None).await;
+    play.step(
+        "It is put off",
+        "change_scheduled_payment",
+        id(&promised),
+        Some(json!({ "scheduled_date": "2026-03-09" })),
+    )
+    .await;
+    play.was(200);
+    play.step(
+        "The day is past",
+        "change_scheduled_payment",
+        id(&promised),
+        Some(json!({ "scheduled_date": "2020-01-01" })),
+    )
+    .await;
     play.was(422);
-    play.step("It is called off", "cancel_schedule", id(&promised), None).await;
+    play.step("It is called off", "cancel_scheduled_payment", id(&promised), None).await;
     play.was(200);
 }
 
@@ -254,10 +266,10 @@ async fn review(play: &mut Play) {
     let order = json!({ "note": "The owner of the card has been told", "count": alert["count"] });
     play.step("An alert is resolved", "resolve_alert", id(alert), Some(order)).await;
     play.was(200);
-    play.step("Failed executions", "list_runs", json!({ "payment_id": alert["payment_id"] }), None).await;
+    play.step("Failed executions", "list_agent_runs", json!({ "payment_id": alert["payment_id"] }), None).await;
     play.was(200);
-    play.step("The trail of a day", "read_day", json!({ "day": "2026-01-15", "limit": 2 }), None).await;
-    play.step("An invoice's trail", "read_trail", json!({ "id": "INV-2026-002" }), None).await;
+    play.step("The trail of a day", "list_audit_entries", json!({ "day": "2026-01-15", "limit": 2 }), None).await;
+    play.step("An invoice's trail", "read_invoice_audit", json!({ "id": "INV-2026-002" }), None).await;
 }
 
 async fn webhooks(play: &mut Play) {
@@ -266,14 +278,14 @@ async fn webhooks(play: &mut Play) {
     let at = play.world.clock.now().plus(std::time::Duration::from_secs(1));
     let signature = local::stripe::sign(WEBHOOK_SECRET, at, event.to_string().as_bytes());
     let signed = json!({ "tenant_id": TENANT, "Stripe-Signature": signature });
-    play.step("An event about nothing of ours", "from_stripe", signed, Some(event)).await;
+    play.step("An event about nothing of ours", "receive_stripe_event", signed, Some(event)).await;
     play.was(200);
     let event = json!({ "id": "WH-EXAMPLE", "event_type": "PAYMENT.CAPTURE.COMPLETED", "resource": { "id": "3C679366HH908993F" } });
-    play.step("Without a signature", "from_paypal", json!({ "tenant_id": TENANT }), Some(event)).await;
+    play.step("Without a signature", "receive_paypal_event", json!({ "tenant_id": TENANT }), Some(event)).await;
     play.was(400);
     let event =
         json!({ "webhook_type": "TRANSFER", "webhook_code": "TRANSFER_EVENTS_UPDATE", "environment": "sandbox" });
-    play.step("Without a signature", "from_plaid", json!({ "tenant_id": TENANT }), Some(event)).await;
+    play.step("Without a signature", "receive_plaid_event", json!({ "tenant_id": TENANT }), Some(event)).await;
     play.was(400);
 }
 

@@ -49,7 +49,12 @@ pub(super) fn failed(change: &mut Change, failure: Option<&Failure>, next: &Next
                     *counter += 1;
                 }
                 // A default that was set while the payment was under way is another one.
-                Next::AwaitMethod(until) => wait_for_method(schedule, *until, payment.created_at),
+                Next::AwaitMethod(until) => {
+                    if schedule.payment_method_id.is_none() {
+                        schedule.refused_default = payment.payment_method_id.clone();
+                    }
+                    wait_for_method(schedule, *until, payment.created_at);
+                }
                 Next::Review | Next::Nothing | Next::Fail => schedule.become_(ScheduleStatus::InReview),
             }
             invoice.status = InvoiceStatus::Scheduled;
@@ -102,6 +107,7 @@ fn promise(
         retries: 1,
         outages: 0,
         waits_since: None,
+        refused_default: None,
         failure,
         revision: 1,
     };
