@@ -67,7 +67,7 @@ async fn list(State(app): State<App>, caller: Caller, mut params: Params) -> Res
     Ok(page(found, |invoice| view::invoice(&invoice)))
 }
 
-async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>, _: Empty) -> Result<Response, Problem> {
     let invoice = invoice::read(&app, &caller.invocation, &named(&id)?).await?;
     Ok(shown(&invoice, StatusCode::OK))
 }
@@ -89,7 +89,7 @@ async fn void(State(app): State<App>, caller: Caller, Path(id): Path<String>, _:
     Ok(shown(&invoice, StatusCode::OK))
 }
 
-async fn audit(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn audit(State(app): State<App>, caller: Caller, Path(id): Path<String>, _: Empty) -> Result<Response, Problem> {
     let trail = invoice::trail(&app, &caller.invocation, &named(&id)?).await?;
     let entries: Vec<Value> = trail.entries.iter().map(view::entry).collect();
     Ok(axum::Json(json!({ "entries": entries, "intact": trail.intact })).into_response())

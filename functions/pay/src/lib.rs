@@ -83,7 +83,7 @@ async fn list(State(app): State<App>, caller: Caller, mut params: Params) -> Res
     Ok(page(found, |payment| view::payment(&payment, None)))
 }
 
-async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>, _: Empty) -> Result<Response, Problem> {
     let invocation = &caller.invocation;
     require(&app, invocation, Permission::PaymentsRead).await?;
     let payment = find_payment(&app, invocation, &id).await?;

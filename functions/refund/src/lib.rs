@@ -97,7 +97,7 @@ async fn list(State(app): State<App>, caller: Caller, mut params: Params) -> Res
     Ok(page(found, |refund| view::refund(&refund)))
 }
 
-async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>, _: Empty) -> Result<Response, Problem> {
     let invocation = &caller.invocation;
     require(&app, invocation, Permission::PaymentsRead).await?;
     let refund = find_refund(&app, invocation, &id).await?;

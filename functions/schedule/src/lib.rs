@@ -7,7 +7,7 @@ use axum::routing::{delete, get, patch, post};
 use http::StatusCode;
 use shared::api::caller::Caller;
 use shared::api::door::Door;
-use shared::api::form::{Body, Fields};
+use shared::api::form::{Body, Empty, Fields};
 use shared::api::idempotency::IdempotencyKey;
 use shared::api::pay_answer::answer;
 use shared::api::pay_request::order;
@@ -75,7 +75,7 @@ async fn list(State(app): State<App>, caller: Caller, mut params: Params) -> Res
     Ok(page(found, |schedule| view::schedule(&schedule)))
 }
 
-async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn read(State(app): State<App>, caller: Caller, Path(id): Path<String>, _: Empty) -> Result<Response, Problem> {
     let invocation = &caller.invocation;
     require(&app, invocation, Permission::PaymentsRead).await?;
     let schedule = find(&app, invocation, &parsed(&id)?).await?;
@@ -93,7 +93,7 @@ async fn change_schedule(
     Ok((StatusCode::OK, axum::Json(view::schedule(&schedule))).into_response())
 }
 
-async fn cancel(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn cancel(State(app): State<App>, caller: Caller, Path(id): Path<String>, _: Empty) -> Result<Response, Problem> {
     let schedule = change(&app, &caller.invocation, &parsed(&id)?, &Wanted::Cancel).await?;
     Ok((StatusCode::OK, axum::Json(view::schedule(&schedule))).into_response())
 }

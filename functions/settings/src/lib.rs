@@ -9,7 +9,7 @@ use axum::routing::{get, put};
 use http::StatusCode;
 use serde_json::{Value, json};
 use shared::api::caller::Caller;
-use shared::api::form::Body;
+use shared::api::form::{Body, Empty};
 use shared::api::problem::Problem;
 use shared::api::{Params, Route, page};
 use shared::app::App;
@@ -36,7 +36,7 @@ pub fn router(app: App) -> Router {
     shared::api::router(app, routes())
 }
 
-async fn read_tenant(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+async fn read_tenant(State(app): State<App>, caller: Caller, _: Empty) -> Result<Response, Problem> {
     let settings = settings::read(&app, &caller.invocation).await?;
     Ok(axum::Json(tenant(&settings)).into_response())
 }
@@ -73,7 +73,12 @@ async fn put_member(
     Ok(axum::Json(shown(&member)).into_response())
 }
 
-async fn remove_member(State(app): State<App>, caller: Caller, Path(user): Path<String>) -> Result<Response, Problem> {
+async fn remove_member(
+    State(app): State<App>,
+    caller: Caller,
+    Path(user): Path<String>,
+    _: Empty,
+) -> Result<Response, Problem> {
     let user: UserId = user.parse().map_err(|_| Refusal::new(Code::MemberNotFound, "There is no such member."))?;
     member::remove(&app, &caller.invocation, &user).await?;
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -168,6 +168,7 @@ fn schedules() -> Vec<Operation> {
         )
         .needs(Permission::PaymentsCreate)
         .at("id", id())
+        .takes_nothing()
         .gives(200, "Canceled", "ScheduledPayment")
         .fails(&[
             Code::ScheduledPaymentNotFound,
@@ -401,6 +402,7 @@ fn settings() -> Vec<Operation> {
         Operation::new(Delete, "/members/{user_id}", "remove_member", "Settings", "Remove a member")
             .needs(Permission::SettingsWrite)
             .at("user_id", user())
+            .takes_nothing()
             .gives_nothing(204, "Removed")
             .fails(&[Code::MemberNotFound, Code::TenantNotFound, Code::LocksOut, Code::Busy]),
     ]

@@ -41,11 +41,16 @@ pub(super) struct Operation {
 }
 
 /// Of every operation behind the API.
-const ALWAYS: [Code; 5] =
-    [Code::Unauthenticated, Code::PermissionDenied, Code::CardDataForbidden, Code::Internal, Code::Unavailable];
-/// Of every operation that reads a body.
-const OF_BODIES: [Code; 5] =
-    [Code::InvalidJson, Code::BodyTooLarge, Code::UnknownField, Code::MissingField, Code::InvalidField];
+const ALWAYS: [Code; 7] = [
+    Code::Unauthenticated,
+    Code::PermissionDenied,
+    Code::CardDataForbidden,
+    // A parameter that it does not take, and one that is given twice.
+    Code::UnknownField,
+    Code::InvalidField,
+    Code::Internal,
+    Code::Unavailable,
+];
 
 impl Operation {
     pub(super) fn new(
@@ -98,7 +103,7 @@ impl Operation {
 
     /// With a parameter of the query.
     pub(super) fn asks(self, name: &str, required: Required, part: impl Into<Part>) -> Self {
-        self.with(ParameterIn::Query, name, required, part).fails(&[Code::UnknownField, Code::InvalidField])
+        self.with(ParameterIn::Query, name, required, part)
     }
 
     /// A list, page by page.
@@ -128,12 +133,13 @@ impl Operation {
     }
 
     pub(super) fn takes(self, schema: &'static str) -> Self {
-        Self { body: Some((schema, Required::True)), ..self }.fails(&OF_BODIES)
+        let codes = [Code::InvalidJson, Code::BodyTooLarge, Code::MissingField];
+        Self { body: Some((schema, Required::True)), ..self }.fails(&codes)
     }
 
     /// The path says it all.
     pub(super) fn takes_nothing(self) -> Self {
-        let codes = [Code::InvalidJson, Code::BodyTooLarge, Code::UnknownField];
+        let codes = [Code::InvalidJson, Code::BodyTooLarge];
         Self { body: Some(("Nothing", Required::False)), ..self }.fails(&codes)
     }
 
@@ -217,7 +223,7 @@ impl Operation {
             (403, [Code::PermissionDenied]) => Some("PermissionDenied"),
             (405, [Code::MethodNotAllowed]) => Some("MethodNotAllowed"),
             (413, [Code::BodyTooLarge]) => Some("BodyTooLarge"),
-            (422, [Code::CardDataForbidden]) => Some("CardDataForbidden"),
+            (422, [Code::CardDataForbidden, Code::UnknownField, Code::InvalidField]) => Some("InvalidRequest"),
             (429, []) => Some("TooManyRequests"),
             (500, [Code::Internal]) => Some("InternalError"),
             (503, [Code::Unavailable]) => Some("Unavailable"),

@@ -1,8 +1,9 @@
-//! Request bodies: parsed field by field, so that everything that is wrong with the form is said at once.
+//! Request bodies and queries: parsed field by field, so that everything that is wrong with the form is said at once.
 //!
 //! Card data anywhere is refused alone, before a field is looked at.
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, Query, Request};
+use http::{Method, Uri};
 use jiff::civil::Date;
 use reqwest::Url;
 use serde_json::{Map, Value};
@@ -25,7 +26,8 @@ pub struct Fields {
 #[derive(Debug)]
 pub struct Unreadable(pub Refusal);
 
-/// A JSON body: its fields, or why it has none. The handler answers, so that it can log the attempt.
+/// A JSON body: its fields, or why it has none. The handler answers, so that it can log the attempt. There is no query
+/// beside it.
 #[derive(Debug)]
 pub struct Body(pub Result<Fields, Unreadable>);
 
@@ -33,14 +35,15 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let refusals = unasked(request.uri()).err().unwrap_or_default();
         let Ok(bytes) = axum::body::to_bytes(request.into_body(), bounds::BODY_BYTES).await else {
             return Ok(Self(Err(Unreadable(too_large()))));
         };
-        Ok(Self(Fields::parse(&bytes).map_err(Unreadable)))
+        Ok(Self(Fields::parse(&bytes).map(|fields| Fields { refusals, ..fields }).map_err(Unreadable)))
     }
 }
 
-/// The body of a request that says all in its path: none, or an empty object.
+/// The rest of a request that says all in its path: no query, and no body or an empty object.
 #[derive(Debug)]
 pub struct Empty;
 
@@ -48,6 +51,11 @@ impl<S: Send + Sync> FromRequest<S> for Empty {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        unasked(request.uri())?;
+        // A body has no meaning there (RFC 9110, 9.3.1).
+        if request.method() == Method::GET {
+            return Ok(Self);
+        }
         let Ok(bytes) = axum::body::to_bytes(request.into_body(), bounds::BODY_BYTES).await else {
             return Err(too_large().into());
         };
@@ -57,6 +65,11 @@ impl<S: Send + Sync> FromRequest<S> for Empty {
         Fields::parse(&bytes)?.finish()?;
         Ok(Self)
     }
+}
+
+/// Refuses the query of a request that takes none.
+fn unasked(uri: &Uri) -> Result<(), Vec<Refusal>> {
+    Fields::query(uri).map_err(|refusal| vec![refusal])?.finish()
 }
 
 fn too_large() -> Refusal {
@@ -78,6 +91,22 @@ impl Fields {
             Value::Object(members) => Ok(Self::of(members)),
             _ => Err(Refusal::new(Code::InvalidJson, "The body must be a JSON object.")),
         }
+    }
+
+    /// The parameters behind the question mark. Of one that is given twice nobody knows which was meant.
+    ///
+    /// # Errors
+    /// The query is not encoded as a form.
+    pub fn query(uri: &Uri) -> Result<Self, Refusal> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+            .map_err(|_| Refusal::new(Code::InvalidField, "The query can't be read; encode it as a form."))?;
+        let mut fields = Self::of(Map::new());
+        for (name, value) in pairs {
+            if fields.members.insert(name.clone(), Value::String(value)).is_some() {
+                fields.refuse(Code::InvalidField, &shown(&name), "It is given more than once; give it once.");
+            }
+        }
+        Ok(fields)
     }
 
     /// Over the members of an object.
@@ -275,8 +304,7 @@ impl Fields {
     fn refuse_unknown(&mut self) {
         let unknown: Vec<String> = std::mem::take(&mut self.members).into_iter().map(|(name, _)| name).collect();
         for name in unknown {
-            // What a caller made up may be long; its beginning will do.
-            let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+            let name = shown(&name);
             self.refuse(Code::UnknownField, &name, format!("{name} is not a field of this request."));
         }
     }
@@ -289,6 +317,11 @@ impl Fields {
         self.refuse_unknown();
         if self.refusals.is_empty() { Ok(()) } else { Err(self.refusals) }
     }
+}
+
+/// What a caller made up may be long; its beginning will do.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub mod resolution;
 pub mod view;
 
 use axum::Router;
-use axum::extract::{FromRequestParts, MatchedPath, Query, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
@@ -145,9 +145,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-            .map_err(|_| Refusal::new(Code::InvalidField, "The query can't be read; encode it as a form."))?;
-        Ok(Self(Fields::of(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect())))
+        Ok(Self(Fields::query(&parts.uri)?))
     }
 }
 

@@ -96,6 +96,53 @@ async fn every_parameter_of_a_list_that_is_unknown_or_missing_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_request_with_a_parameter_that_it_does_not_take_is_refused_and_nothing_is_written() {
+    let stage = Stage::new().await;
+    let before = stage.written().await;
+    let forms = stage.forms();
+    for operation in operations().into_iter().filter(|one| !one.path.starts_with("/webhooks")) {
+        let id = operation.entry["operationId"].as_str();
+        let form = forms.iter().find(|form| form.operation.entry["operationId"].as_str() == id);
+        let body = form.map(|form| form.body.to_string());
+        let taken = parameters(&operation, "query");
+        // Would be a field of the body, if it stood there.
+        for name in ["dry_run", "amount"] {
+            let (query, key) = (query(&taken, &[(name, "1")]), format!("unasked-{name}"));
+            let headers = [("Idempotency-Key", key.as_bytes())];
+            let call = Call {
+                operation: &operation,
+                id: stage.id(&operation.path),
+                query: &query,
+                headers: &headers,
+                body: body.clone(),
+            };
+            let answer = stage.call(call).await;
+            is_refused(&answer, 422, "unknown_field", Some(name), &format!("{id:?}?{name}"));
+        }
+    }
+    stage.is_as(&before).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_parameter_that_is_given_twice_is_named() {
+    let stage = Stage::new().await;
+    let mut tried = 0;
+    for (operation, parameters) in all("query") {
+        for parameter in &parameters {
+            let name = parameter["name"].as_str().unwrap();
+            // Twice the same is as odd: only one of them was meant to be there.
+            let value =
+                parameter["schema"]["minimum"].as_i64().map_or("2026-01-15".to_owned(), |least| least.to_string());
+            let query = query(&parameters, &[(name, value.as_str()), (name, value.as_str())]);
+            let answer = listed(&stage, &operation, &query).await;
+            is_refused(&answer, 422, "invalid_field", Some(name), &format!("{} {name} twice", operation.path));
+            tried += 1;
+        }
+    }
+    assert!(tried > 20, "only {tried} parameters were given twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_cursor_that_is_not_its_lists_is_named() {
     let stage = Stage::new().await;
     for (operation, parameters) in all("query") {

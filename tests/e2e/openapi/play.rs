@@ -1,15 +1,19 @@
-//! The document's examples: a play of requests against a whole stack, which is written down with its answers. What is
-//! random is written in the same form every time.
+//! The document's examples: a play of requests against a whole stack, which is written down with its answers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
+use local::stripe::RefundsBecome;
+use local::stripe::fault::{Fault, Kind};
 use reqwest::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::document::{self, DOCUMENT, judge, operations};
+use super::mask::Mask;
 use crate::world::{ADMIN, TENANT, WEBHOOK_SECRET, World};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../local/src/openapi/examples.json");
+
+const PAYPAL_WEBHOOK: &str = "WH-CANARY-ACME";
 
 /// A play, as far as it is.
 struct Play {
@@ -27,7 +31,7 @@ impl Play {
         parameters: Value,
         request: Option<Value>,
     ) -> Value {
-        self.world.clock.advance(std::time::Duration::from_secs(1));
+        self.world.clock.advance(Duration::from_secs(1));
         let described = operations().into_iter().find(|one| one.entry["operationId"] == json!(operation)).unwrap();
         let parameters = parameters.as_object().unwrap().clone();
         let (mut path, mut query) = (described.path.clone(), Vec::new());
@@ -111,9 +115,9 @@ async fn settings(play: &mut Play) {
     play.step("The settings", "read_tenant", none(), None).await;
     play.step("The members", "list_members", json!({ "limit": 25 }), None).await;
     let nobody = json!({ "user_id": "nobody" });
-    play.step("Somebody who is no member", "remove_member", nobody, None).await;
+    play.step("Somebody who is no member", "remove_member", nobody, Some(none())).await;
     play.was(404);
-    play.step("The last admin", "remove_member", json!({ "user_id": ADMIN }), None).await;
+    play.step("The last admin", "remove_member", json!({ "user_id": ADMIN }), Some(none())).await;
     play.was(409);
 }
 
@@ -256,7 +260,7 @@ async fn schedules(play: &mut Play) {
     )
     .await;
     play.was(422);
-    play.step("It is called off", "cancel_scheduled_payment", id(&promised), None).await;
+    play.step("It is called off", "cancel_scheduled_payment", id(&promised), Some(none())).await;
     play.was(200);
 }
 
@@ -272,100 +276,77 @@ async fn review(play: &mut Play) {
     play.step("An invoice's trail", "read_invoice_audit", json!({ "id": "INV-2026-002" }), None).await;
 }
 
+/// What a person says or stops, where nobody else knows.
+async fn people(play: &mut Play, paid: &Value) {
+    let key = |key: &str| json!({ "Idempotency-Key": key });
+    play.world.stack.stripe.set_refunds(RefundsBecome::RequiresAction);
+    let part = json!({ "payment_id": paid["id"], "amount": 1_000 });
+    let waiting = play.step("The customer must say where to", "create_refund", key("return-3"), Some(part)).await;
+    play.was(202);
+    play.world.clock.advance(Duration::from_secs(200));
+    play.step("Nobody says it: it is canceled", "cancel_refund", id(&waiting), Some(none())).await;
+    play.was(200);
+
+    approved(play, "INV-2026-005").await;
+    let of_refunds = Fault { path: "/v1/refunds".to_owned(), ..Fault::pay(Kind::NothingReached) };
+    for fault in [Fault::pay(Kind::NothingReached), of_refunds] {
+        play.world.stack.stripe.add_fault(fault.times(1_000));
+    }
+    let body = json!({ "invoice_id": "INV-2026-005", "payment_method": "stripe" });
+    let payment = play.step("Stripe does not answer", "create_payment", key("order-5"), Some(body)).await;
+    play.was(202);
+    let part = json!({ "payment_id": paid["id"], "amount": 2_000 });
+    let refund = play.step("Stripe does not answer", "create_refund", key("return-4"), Some(part)).await;
+    play.was(202);
+    for hours in [1, 2, 4, 8, 16] {
+        play.world.clock.advance(Duration::from_hours(hours));
+        play.world.sweep().await;
+    }
+    play.world.stack.stripe.clear_faults();
+    let word = json!({ "outcome": "executed", "note": "The vendor has the money" });
+    play.step("A person knows that it was paid", "resolve_payment", id(&payment), Some(word)).await;
+    play.was(200);
+    let word = json!({ "outcome": "not_executed", "note": "The customer has not got it" });
+    play.step("A person knows that nothing went back", "resolve_refund", id(&refund), Some(word)).await;
+    play.was(200);
+    play.step("An approver leaves", "remove_member", json!({ "user_id": "jdoe" }), Some(none())).await;
+    play.was(204);
+}
+
 async fn webhooks(play: &mut Play) {
+    let at = |play: &Play| play.world.clock.now().plus(Duration::from_secs(1));
     let event = json!({ "id": "evt_1ExampleOfStripes", "object": "event", "type": "customer.created", "created": 1_768_487_400,
                         "data": { "object": { "id": "cus_ExampleOfStripes", "object": "customer" } } });
-    let at = play.world.clock.now().plus(std::time::Duration::from_secs(1));
-    let signature = local::stripe::sign(WEBHOOK_SECRET, at, event.to_string().as_bytes());
+    let signature = local::stripe::sign(WEBHOOK_SECRET, at(play), event.to_string().as_bytes());
     let signed = json!({ "tenant_id": TENANT, "Stripe-Signature": signature });
     play.step("An event about nothing of ours", "receive_stripe_event", signed, Some(event)).await;
     play.was(200);
+
     let event = json!({ "id": "WH-EXAMPLE", "event_type": "PAYMENT.CAPTURE.COMPLETED", "resource": { "id": "3C679366HH908993F" } });
+    let mut signed = json!({ "tenant_id": TENANT });
+    let headers = play.world.stack.paypal.sign(PAYPAL_WEBHOOK, at(play), event.to_string().as_bytes());
+    for (name, value) in headers.into_iter().filter(|(name, _)| name.starts_with("paypal-")) {
+        signed[title(name)] = json!(value);
+    }
+    play.step("An event about nothing of ours", "receive_paypal_event", signed, Some(event.clone())).await;
+    play.was(200);
     play.step("Without a signature", "receive_paypal_event", json!({ "tenant_id": TENANT }), Some(event)).await;
     play.was(400);
+
     let event =
         json!({ "webhook_type": "TRANSFER", "webhook_code": "TRANSFER_EVENTS_UPDATE", "environment": "sandbox" });
+    let token = play.world.stack.plaid.sign(at(play), event.to_string().as_bytes());
+    let signed = json!({ "tenant_id": TENANT, "Plaid-Verification": token });
+    play.step("There are events to fetch", "receive_plaid_event", signed, Some(event.clone())).await;
+    play.was(200);
     play.step("Without a signature", "receive_plaid_event", json!({ "tenant_id": TENANT }), Some(event)).await;
     play.was(400);
 }
 
-/// Replaces what is random, each by another of the same kind: the first of a kind is always the same.
-struct Mask {
-    seen: HashMap<String, String>,
-    counts: BTreeMap<&'static str, usize>,
-}
-
-impl Mask {
-    fn text(&mut self, text: &str) -> String {
-        let mut masked = String::new();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let is_word = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-            let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-            let (word, after) = rest.split_at(end);
-            masked.push_str(&self.word(word));
-            let next = after.find(is_word).unwrap_or(after.len());
-            masked.push_str(&after[..next]);
-            rest = &after[next..];
-        }
-        masked
-    }
-
-    fn word(&mut self, word: &str) -> String {
-        if let Some((object, _)) = word.split_once("_secret_") {
-            return format!("{}_secret_Example", self.word(object));
-        }
-        if let Some(id) = word.strip_prefix("run_") {
-            return format!("run_{}", self.word(id));
-        }
-        let Some(kind) = kind(word) else { return word.to_owned() };
-        if let Some(known) = self.seen.get(word) {
-            return known.clone();
-        }
-        let count = self.counts.entry(kind).or_default();
-        *count += 1;
-        let masked = match kind {
-            "uuid" => format!("00000000-0000-4000-8000-{count:012}"),
-            "hash" => format!("{count:064x}"),
-            "mth_" => format!("mth_{}{}", "a".repeat(25), char::from(b'a' + u8::try_from(*count).unwrap())),
-            _ => format!("{kind}Example{count:04}"),
-        };
-        self.seen.insert(word.to_owned(), masked.clone());
-        masked
-    }
-
-    fn value(&mut self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => json!(self.text(text)),
-            Value::Array(values) => values.iter().map(|value| self.value(value)).collect(),
-            Value::Object(members) => {
-                let members: Map<String, Value> = members
-                    .iter()
-                    .map(|(name, value)| match name.as_str() {
-                        "cursor" if value.is_string() => (name.clone(), json!("eyJleGFtcGxlIjp0cnVlfQ")),
-                        "Stripe-Signature" => (name.clone(), value.clone()),
-                        _ => (name.clone(), self.value(value)),
-                    })
-                    .collect();
-                Value::Object(members)
-            }
-            other => other.clone(),
-        }
-    }
-}
-
-/// What kind of random word it is.
-fn kind(word: &str) -> Option<&'static str> {
-    let is_hex = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    if word.len() == 36 && word.split('-').count() == 5 && is_hex(&word.replace('-', "")) {
-        return Some("uuid");
-    }
-    if word.len() == 64 && is_hex(word) {
-        return Some("hash");
-    }
-    let prefix = ["mth_", "pi_", "re_", "seti_", "pm_"].into_iter().find(|prefix| word.starts_with(prefix))?;
-    let rest = word.strip_prefix(prefix).unwrap();
-    (rest.len() > 16 && rest.bytes().all(|b| b.is_ascii_alphanumeric()) && !rest.contains("Example")).then_some(prefix)
+/// A header's name as PayPal writes it.
+fn title(name: &str) -> String {
+    let words = name.split('-').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]));
+    words.collect::<Vec<_>>().join("-")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -375,6 +356,12 @@ async fn the_examples_are_what_a_whole_stack_was_asked_and_answered() {
     world.stack.stripe.add_account(crate::world::ACCOUNT, &key);
     let secret = json!({ "account": crate::world::ACCOUNT, "secret_key": key, "webhook_secrets": [WEBHOOK_SECRET] });
     world.stack.secrets.put("passerelle/acme/stripe", &secret).unwrap();
+    let secret =
+        json!({ "client_id": "client_acme", "client_secret": "secret_CANARY_acme", "webhook_id": PAYPAL_WEBHOOK });
+    world.stack.secrets.put("passerelle/acme/paypal", &secret).unwrap();
+    world.stack.plaid.add_client("client_acme", "secret_CANARY_acme");
+    let secret = json!({ "client_id": "client_acme", "secret": "secret_CANARY_acme" });
+    world.stack.secrets.put("passerelle/acme/plaid", &secret).unwrap();
     let mut play = Play { world, steps: Vec::new() };
     settings(&mut play).await;
     let poor = methods(&mut play).await;
@@ -383,11 +370,11 @@ async fn the_examples_are_what_a_whole_stack_was_asked_and_answered() {
     refunds(&mut play, &paid).await;
     schedules(&mut play).await;
     review(&mut play).await;
+    people(&mut play, &paid).await;
     webhooks(&mut play).await;
 
     assert!(!DOCUMENT["paths"].is_null());
-    let mut mask = Mask { seen: HashMap::new(), counts: BTreeMap::new() };
-    let played = mask.value(&Value::Array(play.steps));
+    let played = Mask::default().value(&Value::Array(play.steps));
     let text = format!("{}\n", serde_json::to_string_pretty(&played).unwrap());
     if std::env::var_os("RECORD_EXAMPLES").is_some() {
         std::fs::write(FILE, &text).unwrap();
