@@ -197,9 +197,18 @@ impl Section {
     fn text(&mut self, name: &str) -> Result<Option<String>, TestKeysError> {
         match self.members.remove(name) {
             None => Ok(None),
-            Some(Toml::String(text)) if !text.is_empty() => Ok(Some(text)),
+            Some(Toml::String(text)) => self.whole(name, text).map(Some),
             Some(_) => Err(TestKeysError::Wrong(self.named(name), "a text")),
         }
+    }
+
+    /// Refuses what no gateway hands out: the `…` of a sample, or what was copied with a space. Sent as it is, it would
+    /// come back as a failure of the gateway's.
+    fn whole(&self, name: &str, text: String) -> Result<String, TestKeysError> {
+        if !text.is_empty() && text.chars().all(|char| char.is_ascii_graphic()) {
+            return Ok(text);
+        }
+        Err(TestKeysError::Wrong(self.named(name), "whole, as its gateway shows it, with no … and no spaces"))
     }
 
     fn required(&mut self, name: &str) -> Result<String, TestKeysError> {
@@ -224,7 +233,7 @@ impl Section {
             None => return Ok(Vec::new()),
             Some(list) => list.as_array().ok_or_else(wrong)?,
         };
-        let texts = list.iter().map(|text| text.as_str().map(str::to_owned).ok_or_else(wrong)).collect();
+        let texts = list.iter().map(|text| self.whole(name, text.as_str().ok_or_else(wrong)?.to_owned())).collect();
         self.members.remove(name);
         texts
     }
@@ -303,6 +312,20 @@ mod tests {
         let list = said("[\"whsec_CANARY\"]", "\"whsec_CANARY\"");
         assert_eq!(list, "in the file of secrets, stripe.webhook_secrets must be a list of texts");
         assert_eq!(said("\"WH-1\"", "7"), "in the file of secrets, paypal.webhook_id must be a text");
+        let sample = "must be whole, as its gateway shows it, with no … and no spaces";
+        for (whole, field) in [
+            ("acct_1", "stripe.account"),
+            ("sk_test_CANARY", "stripe.secret_key"),
+            ("whsec_CANARY", "stripe.webhook_secrets"),
+            ("app", "paypal.client_id"),
+            ("WH-1", "paypal.webhook_id"),
+            ("sk-ant-CANARY", "anthropic.api_key"),
+        ] {
+            let quoted = format!("\"{whole}\"");
+            for part in [format!("\"{}…\"", &whole[..2]), format!("\"{whole} \""), "\"\"".to_owned()] {
+                assert_eq!(said(&quoted, &part), format!("in the file of secrets, {field} {sample}"), "{part}");
+            }
+        }
         assert!(said("sk-ant-CANARY", "CANARY").contains("anthropic.api_key must be a key of Anthropic's"));
         assert!(said("sk_test_CANARY", "CANARY").contains("stripe.secret_key must be a test key"));
         assert_eq!(refused("[stripe]\nsecret_key = \"CANARY"), "the file of secrets is no TOML (line 2)");
