@@ -85,9 +85,11 @@ def schedules_and_queues():
         bad = differs(wanted, found, "ScheduleExpression", "ScheduleExpressionTimezone", "Target", "State")
         if bad or found["Target"]["DeadLetterConfig"]["Arn"] != dead_letters:
             wrong[name] = found
-    (mapping,) = aws("lambda").list_event_source_mappings(FunctionName=executor)["EventSourceMappings"]
-    wanted = of_type("AWS::Lambda::EventSourceMapping")["ExecutorQueueMapping"]
-    wrong |= differs(wanted, mapping, "EventSourceArn", "BatchSize", "FunctionResponseTypes", "ScalingConfig")
+    for name, wanted in of_type("AWS::Lambda::EventSourceMapping").items():
+        (found,) = aws("lambda").list_event_source_mappings(FunctionName=wanted["FunctionName"])["EventSourceMappings"]
+        parts = ["EventSourceArn", "BatchSize", "FunctionResponseTypes", "ScalingConfig", "StartingPosition"]
+        parts += ["FilterCriteria", "BisectBatchOnFunctionError", "MaximumRetryAttempts", "MaximumRecordAgeInSeconds"]
+        wrong |= {f"{name}: {part}": pair for part, pair in differs(wanted, found, *parts, "DestinationConfig").items()}
     failed = aws("lambda").get_function_event_invoke_config(FunctionName=executor, Qualifier="$LATEST")
     if failed["DestinationConfig"]["OnFailure"]["Destination"] != dead_letters:
         wrong["failed runs"] = failed
@@ -95,7 +97,7 @@ def schedules_and_queues():
         (found,) = aws("logs").describe_log_groups(logGroupNamePrefix=ids[name])["logGroups"]
         if int(wanted["RetentionInDays"]) != found["retentionInDays"]:
             wrong[name] = found
-    holds(not wrong, "schedules, queues, mapping and logs are its too; what fails for good goes to the dead letters", wrong)
+    holds(not wrong, "schedules, queues, mappings and logs are its too; what fails for good goes to the dead letters", wrong)
 
 
 def policies():
@@ -117,14 +119,15 @@ def policies():
     silent = [role for role in roles if not allowed(role, "dynamodb:PutItem", log)]
     changes = ("UpdateItem", "DeleteItem", "BatchWriteItem", "PartiQLUpdate", "PartiQLDelete")
     loose = [(role, action) for role in roles for action in changes if allowed(role, f"dynamodb:{action}", log)]
-    what = f"all {len(roles)} roles may append to the audit log, and none may change it"
-    holds(not silent + loose, what, silent, loose)
+    what = f"the {len(roles)} roles may append to the audit log, the analyst's only read it, and none may change it"
+    holds(silent == ["ErrorAnalystFunctionRole"] and not loose, what, silent, loose)
 
     secret = lambda name: f"arn:aws:secretsmanager:{REGION}:{ACCOUNT_ID}:secret:{name}-AbCdEf"
     reads = lambda name: {it for it in roles if allowed(it, "secretsmanager:GetSecretValue", secret(name))}
     readers, strangers = reads(f"passerelle/{TENANT}/stripe"), reads(f"elsewhere/{TENANT}/stripe")
-    apart = set(roles) - readers == {"SettingsFunctionRole", "ReviewFunctionRole"}
-    what = "gateway keys are for those who call gateways, other secrets for none"
+    apart = set(roles) - readers == {"SettingsFunctionRole", "ReviewFunctionRole", "ErrorAnalystFunctionRole"}
+    apart = apart and reads("passerelle/error-analysis") == {"ErrorAnalystFunctionRole"}
+    what = "gateway keys are for those who call gateways, the model's for the analyst, other secrets for none"
     holds(apart and not strangers, what, readers, strangers)
 
 

@@ -23,6 +23,7 @@ ENDPOINT, STRIPE, PAYPAL, ISSUER = (os.environ[name] for name in ("AWS_ENDPOINT_
 # What the simulators have, and know their owner by.
 ACCOUNT, VENDOR, SECRET_KEY = "acct_acme", "acct_officesupplies", "sk_test_acme_local_stack"
 CLIENT_ID, CLIENT_SECRET = "client-acme-local-stack", "secret-acme-local-stack"
+MODEL_KEY = "sk-ant-local-stack"
 # A second signing secret, as while one is rotated: the stories' own.
 OWN_SECRET = "whsec_of_the_stories"
 
